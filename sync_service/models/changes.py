@@ -1,0 +1,164 @@
+"""What services hand to the catalogue, each in one transaction, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from sync_service.models.data_models import Listed, Operation, Outcome, Poison, Row, Seen
+
+
+class Known(NamedTuple):
+    """An observed row as a scan compares it with the listing."""
+
+    id: int
+    file_path: str
+    size: int
+    etag: str
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A row of `observed` as it is to be from now on; `row.id` 0 asks for a new id."""
+
+    row: Row
+    seen: Seen
+
+
+class ScanStatus(StrEnum):
+    NONE = "none"
+    RUNNING = "running"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanState:
+    """Where the scan of a route stands. `token` is where it resumes; `suspicion` why its deletes may be an accident."""
+
+    status: ScanStatus
+    token: str | None = None
+    last_key: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    keys: int = 0
+    size: int = 0
+    suspicion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCommit:
+    """What one stretch of a listing changes: new keys, rows seen anew, rows that were not listed, and where it got to."""
+
+    new: list[Listed]
+    changed: list[Observation]
+    missing: list[int]
+    token: str | None
+    last_key: str | None
+    keys: int
+    size: int
+
+
+class EventState(StrEnum):
+    APPLIED = "applied"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One event as the catalogue keeps it. `event_key` recognises it, `identity` tells a repeat from the very same one."""
+
+    event_key: str
+    identity: str
+    event_type: str
+    file_path: str | None
+    new_path: str | None
+    timestamp: str | None
+    state: EventState
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventCommit:
+    """One batch of events with its effects on `observed` and the log's cursor: one transaction."""
+
+    events: list[EventRecord]
+    poison: list[Poison]
+    observations: list[Observation]
+    removed: list[int]
+    cursor: str | None
+    relooks: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A delivered row whose last attempt may or may not have been applied."""
+
+    operation: Operation
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """An outcome and what its attempt learned of the object, to be written together."""
+
+    outcome: Outcome
+    learned: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRecord:
+    """What is known of a row's failing operation. `revision` is the one that failed."""
+
+    row_id: int
+    file_path: str
+    operation: str
+    revision: int
+    kind: str
+    message: str
+    attempts: int
+    cycles: int
+    first_at: str
+    last_at: str
+    quarantined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Deletes that the guard holds back, and why."""
+
+    deletes: int
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as `runs` lists it; `report` is the run report of the contract once it has ended."""
+
+    run_id: str
+    route: str
+    sync_type: str
+    started_at: str
+    finished_at: str | None = None
+    success: bool | None = None
+    exit_code: int | None = None
+    report: dict[str, object] | None = None
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of a route that the catalogue alone can tell."""
+
+    files: int = 0
+    size: int = 0
+    pending: int = 0
+    failed: int = 0
+    quarantined: int = 0
+    oldest_pending: str | None = None
+    held: Held | None = None
+    scan: ScanState = field(default_factory=lambda: ScanState(ScanStatus.NONE))
+    initial_done: bool = False
+    error_counts: dict[str, int] = field(default_factory=dict)
