@@ -1,0 +1,1 @@
+"""Tables, dialects and migrations, for the database manager only."""

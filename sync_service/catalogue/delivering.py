@@ -1,0 +1,223 @@
+"""The `delivered` table: marks before the calls leave, confirmations after a verified answer, and what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select, text
+
+from sync_service.catalogue.dialects import chunked, delete_ids, execute_many, insert_rows
+from sync_service.catalogue.doubts import decode_operation, encode_operation
+from sync_service.catalogue.observing import row_of
+from sync_service.catalogue.tables import delivered, observed, touched
+from sync_service.models.changes import Confirmation, Doubt
+from sync_service.models.data_models import (
+    PATH_CHANGES,
+    SNAPSHOT_COLUMNS,
+    UPLOADS,
+    Kind,
+    Operation,
+    Outcome,
+    Result,
+    Row,
+)
+
+UNKNOWN_VERSION = "?"
+"""The etag of a delivered row whose path is held and whose bytes are not known: an update follows."""
+
+SnapshotRow = tuple[Any, ...]
+"""One line of a snapshot, in the order of SNAPSHOT_COLUMNS."""
+
+# A row is in step when both states hold the same; a wish that the source does not have (NULL) is met by anything.
+_IN_STEP = """
+    EXISTS (SELECT 1 FROM observed o JOIN delivered d ON d.id = o.id WHERE o.id = touched.id AND d.doubt IS NULL
+        AND o.file_path = d.file_path AND o.size = d.size AND o.etag = d.etag
+        AND (o.permissions IS NULL OR o.permissions = d.permissions) AND (o.owner IS NULL OR o.owner = d.owner)
+        AND (o."group" IS NULL OR o."group" = d."group") AND (o.file_type IS NULL OR o.file_type = d.file_type))
+    OR NOT EXISTS (SELECT 1 FROM observed o WHERE o.id = touched.id)
+        AND NOT EXISTS (SELECT 1 FROM delivered d WHERE d.id = touched.id)
+"""
+
+
+def mark(conn: Connection, route_id: int, operations: Sequence[Operation]) -> None:
+    """Notes in each row what is about to be attempted. A create makes its row, with no version yet."""
+    creates = [o for o in operations if o.kind is Kind.CREATE]
+    delete_ids(conn, delivered, [o.row_id for o in creates])
+    insert_rows(
+        conn,
+        delivered,
+        ("id", "route_id", "file_path", "size", "etag", "last_modified", "revision", "doubt"),
+        [(o.row_id, route_id, o.file_path, 0, "", "", o.revision, encode_operation(o)) for o in creates],
+    )
+    execute_many(
+        conn,
+        "UPDATE delivered SET doubt = ? WHERE id = ?",
+        [(encode_operation(o), o.row_id) for o in operations if o.kind is not Kind.CREATE],
+    )
+
+
+def confirm(conn: Connection, route_id: int, confirmations: Sequence[Confirmation]) -> None:
+    """Writes what is certain now: done, certainly not done, or gone from the destination. Unknown stays in doubt."""
+    by_result: dict[Result, list[Confirmation]] = {}
+    for confirmation in confirmations:
+        by_result.setdefault(confirmation.outcome.result, []).append(confirmation)
+    for result, group in by_result.items():
+        if result is Result.DONE:
+            _done(conn, route_id, group)
+        elif result is Result.MISSING:
+            _drop(conn, [c.outcome.operation.row_id for c in group])
+        elif result is Result.STORED_WRONG:
+            _stored_wrong(conn, [c.outcome for c in group])
+        elif result is not Result.UNKNOWN:
+            release(conn, [c.outcome.operation for c in group])
+    leave_in_step(conn, [c.outcome.operation.row_id for c in confirmations])
+
+
+def release(conn: Connection, operations: Iterable[Operation]) -> None:
+    """These attempts had no effect: the marks go, and with them the rows that a create had made."""
+    ids = [(o.row_id,) for o in operations]
+    execute_many(conn, "DELETE FROM delivered WHERE id = ? AND etag = ''", ids)
+    execute_many(conn, "UPDATE delivered SET doubt = NULL WHERE id = ?", ids)
+
+
+def leave_in_step(conn: Connection, ids: Sequence[int] | None = None) -> None:
+    """Rows that hold the same on both sides are no longer touched; `ids` None looks at all of them."""
+    if ids is None:
+        conn.execute(text(f"DELETE FROM touched WHERE {_IN_STEP}"))  # noqa: S608 - our own text
+    else:
+        execute_many(conn, f"DELETE FROM touched WHERE id = ? AND ({_IN_STEP})", [(i,) for i in ids])  # noqa: S608
+
+
+def doubts(conn: Connection, route_id: int) -> list[Doubt]:
+    """The rows in doubt, in order of id."""
+    query = (
+        select(delivered)
+        .where(delivered.c.doubt.is_not(None), delivered.c.route_id == route_id)
+        .order_by(delivered.c.id)
+    )
+    return [Doubt(decode_operation(record.doubt), row_of(record)) for record in conn.execute(query)]
+
+
+def holders(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, int]:
+    """Which delivered row holds each of these paths."""
+    found: dict[str, int] = {}
+    for part in chunked(paths):
+        query = select(delivered.c.file_path, delivered.c.id).where(
+            delivered.c.route_id == route_id, delivered.c.file_path.in_(part)
+        )
+        found.update((path, row_id) for path, row_id in conn.execute(query))
+    return found
+
+
+def rows_by_id(conn: Connection, ids: Iterable[int]) -> dict[int, Row]:
+    """The delivered rows with these ids."""
+    found: dict[int, Row] = {}
+    for part in chunked(ids):
+        found.update((r.id, row_of(r)) for r in conn.execute(select(delivered).where(delivered.c.id.in_(part))))
+    return found
+
+
+def count(conn: Connection, route_id: int) -> int:
+    """Rows that the destination holds."""
+    return int(conn.execute(select(func.count()).where(delivered.c.route_id == route_id)).scalar_one())
+
+
+def delivered_rows(conn: Connection, route_id: int, full: bool, step: int) -> Iterator[SnapshotRow]:
+    """The state before: settled delivered rows in order of id; without `full` only the touched ones."""
+    base = select(*(delivered.c[name] for name in SNAPSHOT_COLUMNS))
+    base = base.where(_of_route(delivered, route_id), delivered.c.doubt.is_(None))
+    if not full:
+        base = base.join(touched, touched.c.id == delivered.c.id)
+    return _by_id(conn, base, delivered.c.id if full else touched.c.id, step)
+
+
+def observed_rows(conn: Connection, route_id: int, full: bool, step: int) -> Iterator[SnapshotRow]:
+    """The state after: observed rows in order of id; what the source does not say is as the destination has it."""
+    o, d = observed.c, delivered.c
+    unsaid = {"permissions", "owner", "group", "file_type"}
+    columns = [func.coalesce(o[name], d[name]) if name in unsaid else o[name] for name in SNAPSHOT_COLUMNS[:-1]]
+    base = (
+        select(*columns, d.internal_id)
+        .select_from(observed.outerjoin(delivered, d.id == o.id))
+        .where(_of_route(observed, route_id), d.doubt.is_(None))
+    )
+    if not full:
+        base = base.join(touched, touched.c.id == o.id)
+    return _by_id(conn, base, o.id if full else touched.c.id, step)
+
+
+def _of_route(table: Table, route_id: int) -> Any:
+    """The rows of a route, said so that no index on paths is taken: these walks are in order of id."""
+    return table.c.route_id + 0 == route_id
+
+
+def _by_id(conn: Connection, base: Any, id_column: Any, step: int) -> Iterator[SnapshotRow]:
+    last = 0
+    while records := conn.execute(base.where(id_column > last).order_by(id_column).limit(step)).all():
+        yield from records
+        last = records[-1][0]
+
+
+def _done(conn: Connection, route_id: int, group: Sequence[Confirmation]) -> None:
+    del route_id  # the rows are there already: the mark made them
+    done = [c.outcome for c in group]
+    execute_many(
+        conn,
+        "UPDATE delivered SET permissions = coalesce(?, permissions), owner = coalesce(?, owner), "
+        '"group" = coalesce(?, "group"), '
+        "file_path = ?, size = ?, file_type = ?, etag = ?, last_modified = ?, internal_id = coalesce(?, internal_id), "
+        "version_id = ?, revision = ?, doubt = NULL WHERE id = ?",
+        [_uploaded(o) for o in done if o.operation.kind in UPLOADS],
+    )
+    execute_many(
+        conn,
+        "UPDATE delivered SET file_path = ?, revision = ?, etag = CASE WHEN ? = 1 THEN etag ELSE ? END, doubt = NULL, "
+        "internal_id = coalesce(?, internal_id) WHERE id = ?",
+        [_moved(o) for o in done if o.operation.kind in PATH_CHANGES],
+    )
+    execute_many(
+        conn,
+        "UPDATE delivered SET permissions = coalesce(?, permissions), owner = coalesce(?, owner), "
+        '"group" = coalesce(?, "group"), '
+        "revision = ?, doubt = NULL WHERE id = ?",
+        [_permitted(o) for o in done if o.operation.kind is Kind.CHANGE_PERMISSION],
+    )
+    _drop(conn, [o.operation.row_id for o in done if o.operation.kind is Kind.DELETE])
+
+
+def _drop(conn: Connection, ids: Sequence[int]) -> None:
+    delete_ids(conn, delivered, ids)
+
+
+def _stored_wrong(conn: Connection, outcomes: Sequence[Outcome]) -> None:
+    """The path is held with bytes that nobody planned: the repair is a new effect, so the revision grows."""
+    ids = [(o.operation.row_id, o.operation.revision) for o in outcomes]
+    execute_many(
+        conn, "UPDATE delivered SET etag = ?, doubt = NULL WHERE id = ?", [(UNKNOWN_VERSION, i) for i, _ in ids]
+    )
+    execute_many(conn, "UPDATE observed SET revision = revision + 1 WHERE id = ? AND revision = ?", ids)
+
+
+def _uploaded(outcome: Outcome) -> tuple[Any, ...]:
+    op, info = outcome.operation, outcome.info
+    return (
+        *_attributes(outcome), op.file_path, op.size, op.file_type or (info.file_type if info else None),
+        op.etag if outcome.certain else UNKNOWN_VERSION, info.last_modified if info else "", outcome.receipt.internal_id,
+        info.version_id if info else op.version_id, op.revision, op.row_id,
+    )  # fmt: skip
+
+
+def _moved(outcome: Outcome) -> tuple[Any, ...]:
+    op = outcome.operation
+    return (op.new_path, op.revision, int(outcome.certain), UNKNOWN_VERSION, outcome.receipt.internal_id, op.row_id)
+
+
+def _permitted(outcome: Outcome) -> tuple[Any, ...]:
+    return (*_attributes(outcome), outcome.operation.revision, outcome.operation.row_id)
+
+
+def _attributes(outcome: Outcome) -> tuple[str | None, str | None, str | None]:
+    """What was asked for counts as held, in our spelling; where nothing was asked for, what the destination answered."""
+    op, got = outcome.operation, outcome.receipt
+    return (op.permissions or got.permissions, op.owner or got.owner, op.group or got.group)

@@ -1,0 +1,45 @@
+"""Bulk statements for each database: plain tuples, since dictionaries cost three times as much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, delete
+
+T = TypeVar("T")
+
+IN_LIMIT = 500
+
+
+def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Runs `statement`, written with `?` for its values, once for each of `rows`."""
+    if rows:
+        sql = statement if conn.dialect.name == "sqlite" else statement.replace("?", "%s")
+        conn.exec_driver_sql(sql, [tuple(row) for row in rows])
+
+
+def insert_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts `rows` (values in the order of `columns`)."""
+    execute_many(conn, _insert(table.name, columns), rows)
+
+
+@lru_cache
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our own names
+
+
+def delete_ids(conn: Connection, table: Table, ids: Iterable[int]) -> None:
+    """Deletes the rows of `table` with these `id`s."""
+    for part in chunked(ids):
+        conn.execute(delete(table).where(table.c.id.in_(part)))
+
+
+def chunked(items: Iterable[T], size: int = IN_LIMIT) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part

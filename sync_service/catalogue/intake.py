@@ -1,0 +1,165 @@
+"""Events, the log's cursor and the state of a scan; every function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
+from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
+from sync_service.models.changes import EventRecord, ScanState, ScanStatus
+from sync_service.models.data_models import Poison
+from sync_service.models.event_identity import content_hash
+
+_RAW_LIMIT = 4096
+
+_EVENT = (
+    "INSERT INTO events (route_id, event_key, identity, event_type, file_path, new_path, timestamp, received_at, state, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET identity = excluded.identity, "
+    "timestamp = excluded.timestamp, received_at = excluded.received_at, state = excluded.state, reason = excluded.reason"
+)
+_POISON = (
+    "INSERT INTO quarantine (route_id, digest, reason, raw, received_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (route_id, digest) DO NOTHING"
+)
+
+
+def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> dict[str, str]:
+    """Which of these event keys were seen before, with the identity last seen under each."""
+    known: dict[str, str] = {}
+    for part in chunked(keys):
+        query = select(events.c.event_key, events.c.identity).where(
+            events.c.route_id == route_id, events.c.event_key.in_(part)
+        )
+        known.update((key, identity) for key, identity in conn.execute(query))
+    return known
+
+
+def last_position(conn: Connection) -> int:
+    """The position of the newest event that was ever recorded; positions only grow."""
+    return int(conn.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
+
+
+def record_events(conn: Connection, route_id: int, records: Sequence[EventRecord], now: str) -> None:
+    execute_many(
+        conn,
+        _EVENT,
+        [
+            (
+                route_id,
+                e.event_key,
+                e.identity,
+                e.event_type,
+                e.file_path,
+                e.new_path,
+                e.timestamp,
+                now,
+                e.state,
+                e.reason,
+            )
+            for e in records
+        ],
+    )
+
+
+def record_poison(conn: Connection, route_id: int, poison: Sequence[Poison], now: str) -> None:
+    """Keeps each poison event once, however often the log repeats it; its text is cut."""
+    rows = [(route_id, content_hash(p), p.reason, p.raw[:_RAW_LIMIT], now) for p in poison]
+    execute_many(conn, _POISON, rows)
+
+
+def known_poison(conn: Connection, route_id: int, poison: Iterable[Poison]) -> set[str]:
+    """Digests of those poison events that are in quarantine already."""
+    found: set[str] = set()
+    for part in chunked([content_hash(p) for p in poison]):
+        query = select(quarantine.c.digest).where(quarantine.c.route_id == route_id, quarantine.c.digest.in_(part))
+        found.update(conn.execute(query).scalars())
+    return found
+
+
+def relooks_due(conn: Connection, route_id: int) -> dict[str, int]:
+    """Keys to look at again, with how often that failed."""
+    query = select(relooks.c.file_path, relooks.c.attempts).where(relooks.c.route_id == route_id)
+    return dict(record._tuple() for record in conn.execute(query))
+
+
+def put_relooks(conn: Connection, route_id: int, again: dict[str, tuple[int, str]]) -> None:
+    """The keys to look at again from now on: path -> (failed attempts, the last reason)."""
+    conn.execute(delete(relooks).where(relooks.c.route_id == route_id))
+    execute_many(
+        conn,
+        "INSERT INTO relooks (route_id, file_path, attempts, reason) VALUES (?, ?, ?, ?)",
+        [(route_id, path, attempts, reason) for path, (attempts, reason) in again.items()],
+    )
+
+
+def prune_events(conn: Connection, route_id: int, keep: int) -> None:
+    """Forgets all but the newest `keep` events and quarantined texts, so that the file does not grow for ever."""
+    for table, column in ((events, events.c.seq), (quarantine, quarantine.c.id)):
+        newest = conn.execute(select(func.max(column)).where(table.c.route_id == route_id)).scalar()
+        if newest:
+            conn.execute(delete(table).where(table.c.route_id == route_id, column <= newest - keep))
+
+
+def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:
+    if cursor is not None:
+        conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor))
+
+
+def set_position(conn: Connection, route_id: int, cursor: str | None) -> None:
+    """Where the replay begins once the first scan is done; noted once, before the first page is listed."""
+    conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor, positioned=1))
+
+
+def scan_state(conn: Connection, route_id: int) -> ScanState:
+    record = conn.execute(select(scans).where(scans.c.route_id == route_id)).one_or_none()
+    if record is None:
+        return ScanState(ScanStatus.NONE)
+    return ScanState(
+        ScanStatus(record.state),
+        record.token,
+        record.last_key,
+        record.started_at,
+        record.finished_at,
+        record.keys,
+        record.bytes,
+        record.suspicion,
+    )
+
+
+def put_scan_state(conn: Connection, route_id: int, state: ScanState) -> None:
+    values: dict[str, Any] = {
+        "state": state.status,
+        "token": state.token,
+        "last_key": state.last_key,
+        "started_at": state.started_at,
+        "finished_at": state.finished_at,
+        "keys": state.keys,
+        "bytes": state.size,
+        "suspicion": state.suspicion,
+    }
+    if conn.execute(update(scans).where(scans.c.route_id == route_id).values(**values)).rowcount == 0:
+        conn.execute(scans.insert().values(route_id=route_id, **values))
+
+
+def clear_suspicion(conn: Connection, route_id: int) -> None:
+    conn.execute(update(scans).where(scans.c.route_id == route_id).values(suspicion=None))
+
+
+def add_missing(conn: Connection, route_id: int, ids: Sequence[int]) -> None:
+    execute_many(conn, "INSERT INTO scan_missing (id, route_id) VALUES (?, ?)", [(i, route_id) for i in ids])
+
+
+def missing(conn: Connection, route_id: int, after: int, limit: int) -> list[int]:
+    """Ids of rows that the scan did not list, in order of id."""
+    query = select(scan_missing.c.id).where(scan_missing.c.route_id == route_id, scan_missing.c.id > after)
+    return list(conn.execute(query.order_by(scan_missing.c.id).limit(limit)).scalars())
+
+
+def clear_missing(conn: Connection, route_id: int, ids: Sequence[int] | None = None) -> None:
+    if ids is None:
+        conn.execute(delete(scan_missing).where(scan_missing.c.route_id == route_id))
+    else:
+        delete_ids(conn, scan_missing, ids)

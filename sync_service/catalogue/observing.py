@@ -1,0 +1,201 @@
+"""The `observed` table and what marks its rows as touched; every function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Row as Record
+
+from sync_service.catalogue.dialects import chunked, delete_ids, execute_many, insert_rows
+from sync_service.catalogue.doubts import decode_operation
+from sync_service.catalogue.tables import delivered, meta, observed
+from sync_service.models.changes import Known, Observation
+from sync_service.models.data_models import Listed, Row, Seen
+
+_COLUMNS = tuple(column.name for column in observed.columns)
+_LISTED_COLUMNS = ("id", "route_id", "file_path", "size", "etag", "last_modified", "revision")
+
+_TOUCH = (
+    "INSERT INTO touched (id, route_id, since, cause) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET cause = excluded.cause"
+)
+
+
+def take_ids(conn: Connection, count: int) -> range:
+    """`count` new row ids; an id is never given twice, whatever was deleted."""
+    value = conn.execute(select(meta.c.value).where(meta.c.name == "next_id")).scalar()
+    first = int(value or 1)
+    conn.execute(meta.update().where(meta.c.name == "next_id").values(value=str(first + count)))
+    return range(first, first + count)
+
+
+def known_between(conn: Connection, route_id: int, after: str | None, upto: str | None) -> list[Known]:
+    """Observed rows with after < path <= upto, in order of path; None leaves that side open."""
+    c = observed.c
+    query = (
+        select(c.id, c.file_path, c.size, c.etag, c.last_modified).where(c.route_id == route_id).order_by(c.file_path)
+    )
+    if after is not None:
+        query = query.where(c.file_path > after)
+    if upto is not None:
+        query = query.where(c.file_path <= upto)
+    return [Known(*record) for record in conn.execute(query)]
+
+
+def observations_at(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, Observation]:
+    """The observed rows at these paths."""
+    found: dict[str, Observation] = {}
+    for part in chunked(paths):
+        query = select(observed).where(observed.c.route_id == route_id, observed.c.file_path.in_(part))
+        found.update((record.file_path, _observation(record)) for record in conn.execute(query))
+    return found
+
+
+def observations_by_id(conn: Connection, ids: Iterable[int]) -> dict[int, Observation]:
+    """The observed rows with these ids."""
+    found: dict[int, Observation] = {}
+    for part in chunked(ids):
+        found.update((r.id, _observation(r)) for r in conn.execute(select(observed).where(observed.c.id.in_(part))))
+    return found
+
+
+def insert_listed(conn: Connection, route_id: int, entries: Sequence[Listed], now: str, cause: str) -> None:
+    """New rows for new keys of a listing, in listing order. A key that the destination still holds gets its old row back."""
+    if not entries:
+        return
+    orphans = _orphans_between(conn, route_id, entries[0].key, entries[-1].key)
+    fresh = iter(take_ids(conn, len(entries) - sum(e.key in orphans for e in entries)))
+    rows = []
+    for entry in entries:
+        row_id, revision = orphans[entry.key] if entry.key in orphans else (next(fresh), 1)
+        rows.append((row_id, route_id, entry.key, entry.size, entry.etag, entry.last_modified, revision))
+    insert_rows(conn, observed, _LISTED_COLUMNS, rows)
+    touch(conn, route_id, [row[0] for row in rows], now, cause)
+
+
+def put_observations(
+    conn: Connection, route_id: int, observations: Sequence[Observation], now: str, cause: str
+) -> None:
+    """Writes rows as they are from now on. Deleted first and inserted then, so that swaps of paths never collide."""
+    new = [o for o in observations if o.row.id == 0]
+    orphans = _orphans_at(conn, route_id, [o.row.file_path for o in new])
+    fresh = iter(take_ids(conn, sum(o.row.file_path not in orphans for o in new)) if new else ())
+    delete_ids(conn, observed, [o.row.id for o in observations if o.row.id])
+    rows = []
+    for o in observations:
+        row_id, revision = o.row.id, o.row.revision
+        if row_id == 0:
+            row_id, revision = orphans.get(o.row.file_path) or (next(fresh), revision)
+        rows.append(_values(route_id, row_id, revision, o))
+    insert_rows(conn, observed, _COLUMNS, rows)
+    touch(conn, route_id, [row[0] for row in rows], now, cause)
+
+
+def remove_observed(conn: Connection, route_id: int, ids: Sequence[int], now: str, cause: str) -> None:
+    """The source no longer has these rows."""
+    delete_ids(conn, observed, ids)
+    touch(conn, route_id, ids, now, cause)
+
+
+def learn(conn: Connection, observations: Sequence[Observation]) -> None:
+    """Fills in attributes that an attempt read together with the bytes; the rows keep their revision and stay in step."""
+    execute_many(
+        conn,
+        'UPDATE observed SET permissions = ?, owner = ?, "group" = ?, file_type = ?, version_id = ?, '
+        "seen_permissions = ?, seen_owner = ?, seen_group = ? WHERE id = ? AND revision = ?",
+        [
+            (
+                r.permissions,
+                r.owner,
+                r.group,
+                r.file_type,
+                r.version_id,
+                s.permissions,
+                s.owner,
+                s.group,
+                r.id,
+                r.revision,
+            )
+            for r, s in ((o.row, o.seen) for o in observations)
+        ],
+    )
+
+
+def touch(conn: Connection, route_id: int, ids: Sequence[int], now: str, cause: str) -> None:
+    """These rows may differ from what was delivered. `cause` is `event`, `scan`, `deliver` or `command`."""
+    execute_many(conn, _TOUCH, [(row_id, route_id, now, cause) for row_id in ids])
+
+
+def count(conn: Connection, route_id: int | None = None) -> tuple[int, int]:
+    """(rows, bytes) observed, of one route or of all."""
+    query = select(func.count(), func.coalesce(func.sum(observed.c.size), 0))
+    if route_id is not None:
+        query = query.where(observed.c.route_id == route_id)
+    rows, size = conn.execute(query).one()
+    return int(rows), int(size)
+
+
+def _orphans_between(conn: Connection, route_id: int, first: str, last: str) -> dict[str, tuple[int, int]]:
+    return _orphans(
+        conn, and_(delivered.c.route_id == route_id, delivered.c.file_path >= first, delivered.c.file_path <= last)
+    )
+
+
+def _orphans_at(conn: Connection, route_id: int, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for part in chunked(paths):
+        found |= _orphans(conn, and_(delivered.c.route_id == route_id, delivered.c.file_path.in_(part)))
+    return found
+
+
+def _orphans(conn: Connection, where: Any) -> dict[str, tuple[int, int]]:
+    """Rows that the destination holds and the source had lost, path -> (id, the revision to go on with)."""
+    d = delivered.c
+    query = (
+        select(d.id, d.file_path, d.revision, d.doubt)
+        .select_from(delivered.outerjoin(observed, observed.c.id == d.id))
+        .where(where, observed.c.id.is_(None))
+    )
+    found = {}
+    for row_id, path, revision, doubt in conn.execute(query):
+        last = max(revision, decode_operation(doubt).revision if doubt else 0)
+        found[path] = (row_id, last + 1)
+    return found
+
+
+def _values(route_id: int, row_id: int, revision: int, o: Observation) -> tuple[Any, ...]:
+    r, s = o.row, o.seen
+    return (
+        row_id, route_id, r.file_path, r.permissions, r.owner, r.group, r.size, r.file_type, r.etag, r.last_modified,
+        r.internal_id, r.version_id, revision,
+        s.permissions, s.owner, s.group, s.event_sequencer, s.event_position,
+    )  # fmt: skip
+
+
+def _observation(record: Record[Any]) -> Observation:
+    row = row_of(record)
+    seen = Seen(
+        record.seen_permissions, record.seen_owner, record.seen_group, record.event_sequencer, record.event_position
+    )
+    return Observation(row, seen)
+
+
+def row_of(record: Record[Any]) -> Row:
+    """A row of either table."""
+    values = record._mapping
+    return Row(
+        id=values["id"],
+        file_path=values["file_path"],
+        size=values["size"],
+        etag=values["etag"],
+        last_modified=values["last_modified"],
+        permissions=values["permissions"],
+        owner=values["owner"],
+        group=values["group"],
+        file_type=values["file_type"],
+        internal_id=values["internal_id"],
+        version_id=values["version_id"],
+        revision=values["revision"],
+    )

@@ -1,0 +1,1 @@
+"""The work itself: scan, replay, snapshot, diff, plan, deliver. Knows ports only."""

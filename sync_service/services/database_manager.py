@@ -1,0 +1,446 @@
+"""The Catalogue: what was observed and what was delivered, in one database with one writer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, select, text, update
+
+from sync_service.catalogue import delivering, intake, ledger, observing
+from sync_service.catalogue.engine import location, reader_engine, sqlite_file, translated, writer_engine
+from sync_service.catalogue.lock import Holder, WriterLock
+from sync_service.catalogue.migrate import check_version, migrate, schema_version
+from sync_service.catalogue.tables import meta, routes
+from sync_service.models.changes import (
+    Confirmation,
+    Doubt,
+    EventCommit,
+    FailureRecord,
+    Known,
+    Observation,
+    RunRecord,
+    ScanCommit,
+    ScanState,
+    ScanStatus,
+    Totals,
+)
+from sync_service.models.data_models import Operation, Poison, Row
+from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
+
+EVENTS_KEPT = 200_000
+RUNS_KEPT = 1_000
+SNAPSHOT_STEP = 10_000
+_CHECKED_ALWAYS = 64 * 1024 * 1024
+
+
+class DatabaseManager:
+    """One route's view of the catalogue at `target` (a path, or a database URL).
+
+    Made by a path alone it only reads, and never waits for the writer. `open_writer` takes the writer's lock for life,
+    checks the file and brings its schema up. Times are ISO 8601 UTC text and come in as arguments.
+    Raises the Catalogue* and Storage* errors of `models/errors.py`.
+    """
+
+    def __init__(self, target: str | Path, route: str = "customer") -> None:
+        self.url = location(target)
+        self.route = route
+        self.lock: WriterLock | None = WriterLock(path) if (path := sqlite_file(self.url)) is not None else None
+        self._engine: Engine | None = None
+        self._writing = False
+        self._route_id: int | None = None
+        self._pg_lock: Connection | None = None
+
+    # ------------------------------------------------------------ opening
+
+    def open_writer(self, now: str, command: str = "", thorough: bool = True) -> Self:
+        """Becomes the one writer. `thorough` False leaves the check of a large file to the daemon's start."""
+        if self.lock is not None:
+            self.lock.acquire(now, command)
+        try:
+            with translated(self.url):
+                self._engine = writer_engine(self.url)
+                self._take_server_lock()
+                self._check_file(thorough)
+                migrate(self._engine, self.url)
+                self._writing = True
+                self._introduce(now)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def for_route(self, route: str) -> DatabaseManager:
+        """Another route's view of the same open catalogue."""
+        other = DatabaseManager.__new__(DatabaseManager)
+        other.__dict__.update(self.__dict__)
+        other.route, other._route_id = route, None
+        if other._writing:
+            with other._transaction() as conn:
+                other._add_route(conn)
+        return other
+
+    def close(self) -> None:
+        """Gives up the connection, then the lock."""
+        if self._pg_lock is not None:
+            self._pg_lock.close()
+            self._pg_lock = None
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+        if self.lock is not None:
+            self.lock.release()
+        self._writing = False
+
+    def holder(self) -> Holder | None:
+        """Who the writer is now."""
+        return self.lock.holder() if self.lock is not None else None
+
+    @property
+    def catalogue_id(self) -> str:
+        """Made anew by creation, restore and rebuild; part of every idempotency key."""
+        with self._transaction() as conn:
+            return str(conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalar_one())
+
+    def _check_file(self, thorough: bool) -> None:
+        path = sqlite_file(self.url)
+        if path is None or not path.exists() or path.stat().st_size == 0:
+            return
+        assert self._engine is not None
+        if not thorough and path.stat().st_size > _CHECKED_ALWAYS:
+            return
+        with self._engine.connect() as conn:
+            verdict = conn.execute(text("PRAGMA quick_check(1)")).scalar()
+        if verdict != "ok":
+            raise CatalogueUnusable(
+                f"the catalogue fails its integrity check ({verdict})",
+                subject=str(path),
+                hint="The file was left as it is. Move it aside (with its -wal and -shm) and put a backup in its place, or run "
+                "initial-sync to build a new one from the bucket",
+            )
+
+    def _take_server_lock(self) -> None:
+        """On PostgreSQL the lock is an advisory one, held by a connection of its own."""
+        if self.lock is not None:
+            return
+        assert self._engine is not None
+        self._pg_lock = reader_engine(self.url).connect()
+        if not self._pg_lock.execute(text("SELECT pg_try_advisory_lock(7305731)")).scalar():
+            raise CatalogueLocked(
+                "another process is the writer of this catalogue",
+                subject=self.url.render_as_string(),
+                hint="Stop that process",
+            )
+
+    def _introduce(self, now: str) -> None:
+        with self._transaction() as conn:
+            known = set(conn.execute(select(meta.c.name)).scalars())
+            for name, value in (("catalogue_id", uuid.uuid4().hex), ("created_at", now), ("next_id", "1")):
+                if name not in known:
+                    conn.execute(meta.insert().values(name=name, value=value))
+            self._add_route(conn)
+
+    def _add_route(self, conn: Connection) -> None:
+        if conn.execute(select(routes.c.id).where(routes.c.name == self.route)).scalar() is None:
+            conn.execute(routes.insert().values(name=self.route))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with translated(self.url):
+            if self._engine is None:
+                self._open_reader()
+            assert self._engine is not None
+            with self._engine.begin() as conn:
+                yield conn
+
+    def _open_reader(self) -> None:
+        self._engine = reader_engine(self.url)
+        with self._engine.connect() as conn:
+            version = schema_version(conn)
+        name = str(sqlite_file(self.url) or self.url.render_as_string())
+        if version is None:
+            raise CatalogueMissing("the catalogue has no tables yet", subject=name)
+        check_version(version, name)
+
+    def _id(self, conn: Connection) -> int:
+        if self._route_id is None:
+            found = conn.execute(select(routes.c.id).where(routes.c.name == self.route)).scalar()
+            if found is None:
+                raise CatalogueMissing(f"the catalogue knows no route {self.route!r}", subject=str(self.url.database))
+            self._route_id = int(found)
+        return self._route_id
+
+    # ------------------------------------------------------------ figures
+
+    def get_record_count(self) -> int:
+        """How many objects are observed, over all routes."""
+        with self._transaction() as conn:
+            return observing.count(conn)[0]
+
+    def delivered_count(self) -> int:
+        with self._transaction() as conn:
+            return delivering.count(conn, self._id(conn))
+
+    def totals(self) -> Totals:
+        with self._transaction() as conn:
+            return ledger.totals(conn, self._id(conn))
+
+    def route_names(self) -> list[str]:
+        with self._transaction() as conn:
+            return list(conn.execute(select(routes.c.name).order_by(routes.c.id)).scalars())
+
+    # ------------------------------------------------------------ position, identity, initial sync
+
+    def cursor(self) -> str | None:
+        with self._transaction() as conn:
+            return conn.execute(select(routes.c.cursor).where(routes.c.id == self._id(conn))).scalar()
+
+    def positioned(self) -> bool:
+        """Whether the log's position before the first scan is noted."""
+        with self._transaction() as conn:
+            return bool(conn.execute(select(routes.c.positioned).where(routes.c.id == self._id(conn))).scalar())
+
+    def set_position(self, cursor: str | None) -> None:
+        with self._transaction() as conn:
+            intake.set_position(conn, self._id(conn), cursor)
+
+    def source_identity(self) -> str | None:
+        with self._transaction() as conn:
+            return conn.execute(select(routes.c.source_identity).where(routes.c.id == self._id(conn))).scalar()
+
+    def set_source_identity(self, identity: str) -> None:
+        with self._transaction() as conn:
+            conn.execute(update(routes).where(routes.c.id == self._id(conn)).values(source_identity=identity))
+
+    def finish_initial(self) -> None:
+        """The first sync has been through every step once."""
+        with self._transaction() as conn:
+            conn.execute(update(routes).where(routes.c.id == self._id(conn)).values(initial_done=1))
+
+    # ------------------------------------------------------------ scan
+
+    def scan_state(self) -> ScanState:
+        with self._transaction() as conn:
+            return intake.scan_state(conn, self._id(conn))
+
+    def begin_scan(self, now: str, suspicion: str | None) -> ScanState:
+        """A new scan from the first page; what an abandoned one had found missing is forgotten."""
+        state = ScanState(ScanStatus.RUNNING, started_at=now, suspicion=suspicion)
+        with self._transaction() as conn:
+            intake.clear_missing(conn, self._id(conn))
+            intake.put_scan_state(conn, self._id(conn), state)
+        return state
+
+    def known_between(self, after: str | None, upto: str | None) -> list[Known]:
+        with self._transaction() as conn:
+            return observing.known_between(conn, self._id(conn), after, upto)
+
+    def commit_scan(self, state: ScanState, commit: ScanCommit, now: str) -> ScanState:
+        """One stretch of the listing with where it got to, in one transaction."""
+        after = ScanState(
+            ScanStatus.RUNNING,
+            commit.token,
+            commit.last_key,
+            state.started_at,
+            None,
+            state.keys + commit.keys,
+            state.size + commit.size,
+            state.suspicion,
+        )
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            observing.insert_listed(conn, route_id, commit.new, now, "scan")
+            observing.put_observations(conn, route_id, commit.changed, now, "scan")
+            intake.add_missing(conn, route_id, commit.missing)
+            intake.put_scan_state(conn, route_id, after)
+        return after
+
+    def missing(self, after: int, limit: int) -> list[int]:
+        with self._transaction() as conn:
+            return intake.missing(conn, self._id(conn), after, limit)
+
+    def settle_missing(
+        self, gone: Sequence[int], seen: Sequence[Observation], checked: Sequence[int], now: str
+    ) -> None:
+        """What a look at rows that were not listed has shown."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            observing.remove_observed(conn, route_id, gone, now, "scan")
+            observing.put_observations(conn, route_id, seen, now, "scan")
+            intake.clear_missing(conn, route_id, checked)
+
+    def complete_scan(self, state: ScanState, now: str) -> None:
+        done = ScanState(
+            ScanStatus.COMPLETE, None, None, state.started_at, now, state.keys, state.size, state.suspicion
+        )
+        with self._transaction() as conn:
+            intake.clear_missing(conn, self._id(conn))
+            intake.put_scan_state(conn, self._id(conn), done)
+
+    def clear_suspicion(self) -> None:
+        """A person agreed to what the last scan found."""
+        with self._transaction() as conn:
+            intake.clear_suspicion(conn, self._id(conn))
+
+    # ------------------------------------------------------------ events
+
+    def known_events(self, keys: Sequence[str]) -> dict[str, str]:
+        with self._transaction() as conn:
+            return intake.known_events(conn, self._id(conn), keys)
+
+    def last_position(self) -> int:
+        with self._transaction() as conn:
+            return intake.last_position(conn)
+
+    def known_poison(self, poison: Sequence[Poison]) -> int:
+        """How many of these are in quarantine already."""
+        with self._transaction() as conn:
+            return len(intake.known_poison(conn, self._id(conn), poison))
+
+    def observations_at(self, paths: Iterable[str]) -> dict[str, Observation]:
+        with self._transaction() as conn:
+            return observing.observations_at(conn, self._id(conn), paths)
+
+    def observations_by_id(self, ids: Iterable[int]) -> dict[int, Observation]:
+        with self._transaction() as conn:
+            return observing.observations_by_id(conn, ids)
+
+    def commit_events(self, commit: EventCommit, now: str) -> None:
+        """Events, the cursor and their effects on `observed`: one transaction."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            intake.record_events(conn, route_id, commit.events, now)
+            intake.record_poison(conn, route_id, commit.poison, now)
+            observing.remove_observed(conn, route_id, commit.removed, now, "event")
+            observing.put_observations(conn, route_id, commit.observations, now, "event")
+            intake.put_relooks(conn, route_id, commit.relooks)
+            intake.set_cursor(conn, route_id, commit.cursor)
+
+    def relooks_due(self) -> dict[str, int]:
+        with self._transaction() as conn:
+            return intake.relooks_due(conn, self._id(conn))
+
+    def observe(self, seen: Sequence[Observation], gone: Sequence[int], now: str) -> None:
+        """What a look has shown of rows whose delivery found that the source had moved on."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            observing.remove_observed(conn, route_id, gone, now, "deliver")
+            observing.put_observations(conn, route_id, seen, now, "deliver")
+            delivering.leave_in_step(conn, [*gone, *(o.row.id for o in seen)])
+
+    # ------------------------------------------------------------ snapshot and delivery
+
+    def delivered_rows(self, full: bool) -> Iterator[tuple[Any, ...]]:
+        with self._transaction() as conn:
+            yield from delivering.delivered_rows(conn, self._id(conn), full, SNAPSHOT_STEP)
+
+    def observed_rows(self, full: bool) -> Iterator[tuple[Any, ...]]:
+        with self._transaction() as conn:
+            yield from delivering.observed_rows(conn, self._id(conn), full, SNAPSHOT_STEP)
+
+    def delivered_by_id(self, ids: Sequence[int]) -> dict[int, Row]:
+        with self._transaction() as conn:
+            return delivering.rows_by_id(conn, ids)
+
+    def doubts(self) -> list[Doubt]:
+        with self._transaction() as conn:
+            return delivering.doubts(conn, self._id(conn))
+
+    def holders(self, paths: Sequence[str]) -> dict[str, int]:
+        with self._transaction() as conn:
+            return delivering.holders(conn, self._id(conn), paths)
+
+    def mark(self, operations: Sequence[Operation]) -> None:
+        """Committed before any of these calls leaves."""
+        with self._transaction() as conn:
+            delivering.mark(conn, self._id(conn), operations)
+
+    def confirm(self, confirmations: Sequence[Confirmation], failed: Sequence[FailureRecord]) -> None:
+        """Outcomes, what their attempts learned, and the failures among them: one transaction."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            observing.learn(conn, [c.learned for c in confirmations if c.learned is not None])
+            delivering.confirm(conn, route_id, confirmations)
+            ledger.put_failures(conn, route_id, failed)
+            bad = {(f.row_id, f.operation) for f in failed}
+            done = [(c.outcome.operation.row_id, str(c.outcome.operation.kind)) for c in confirmations]
+            ledger.clear_failures(conn, [key for key in done if key not in bad])
+
+    def release(self, operations: Sequence[Operation]) -> None:
+        with self._transaction() as conn:
+            delivering.release(conn, operations)
+
+    def tidy(self) -> None:
+        """After a cycle: rows in step are no longer touched, old events and stale failures are forgotten."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            delivering.leave_in_step(conn)
+            ledger.forget_stale_failures(conn, route_id)
+            ledger.clear_spent_approvals(conn, route_id)
+            intake.prune_events(conn, route_id, EVENTS_KEPT)
+
+    # ------------------------------------------------------------ failures, guard, runs
+
+    def failures_of(self, ids: Sequence[int]) -> dict[tuple[int, str], FailureRecord]:
+        with self._transaction() as conn:
+            return ledger.failures_of(conn, ids)
+
+    def list_failures(self, limit: int = 100) -> list[FailureRecord]:
+        with self._transaction() as conn:
+            return ledger.list_failures(conn, self._id(conn), limit)
+
+    def put_held(self, deletes: int, reason: str, now: str) -> None:
+        with self._transaction() as conn:
+            ledger.put_held(conn, self._id(conn), deletes, reason, now)
+
+    def approved(self) -> dict[int, str]:
+        with self._transaction() as conn:
+            return ledger.approved(conn, self._id(conn))
+
+    def approve(self, deletes: Sequence[tuple[int, str]], now: str) -> None:
+        with self._transaction() as conn:
+            ledger.approve(conn, self._id(conn), deletes, now)
+
+    def pending_deletes(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str, str]]:
+        with self._transaction() as conn:
+            return ledger.pending_deletes(conn, self._id(conn), after, limit)
+
+    def delete_causes(self, ids: Sequence[int]) -> dict[int, str]:
+        """Why each of these rows is to be deleted; rows that are no longer to be are left out."""
+        with self._transaction() as conn:
+            return ledger.delete_causes(conn, ids)
+
+    def set_next_run(self, when: str | None) -> None:
+        with self._transaction() as conn:
+            conn.execute(update(routes).where(routes.c.id == self._id(conn)).values(next_run=when))
+
+    def next_run(self) -> str | None:
+        with self._transaction() as conn:
+            return conn.execute(select(routes.c.next_run).where(routes.c.id == self._id(conn))).scalar()
+
+    def last_success(self) -> str | None:
+        with self._transaction() as conn:
+            return ledger.last_success(conn, self._id(conn))
+
+    def begin_run(self, run: RunRecord) -> None:
+        with self._transaction() as conn:
+            ledger.begin_run(conn, self._id(conn), run)
+
+    def end_run(self, run: RunRecord) -> None:
+        with self._transaction() as conn:
+            ledger.end_run(conn, run, RUNS_KEPT)
+
+    def mark_reported(self, run_id: str) -> None:
+        with self._transaction() as conn:
+            ledger.mark_reported(conn, run_id)
+
+    def runs(self, limit: int = 20, unreported: bool = False) -> list[RunRecord]:
+        with self._transaction() as conn:
+            return ledger.list_runs(conn, self._id(conn), limit, unreported)
+
+    def run(self, run_id: str) -> RunRecord | None:
+        with self._transaction() as conn:
+            return ledger.get_run(conn, run_id)
