@@ -1,0 +1,1 @@
+"""Adapters of the Source port: what can be listed and opened."""
