@@ -1,0 +1,1 @@
+"""Adapters of the Observer port: logs, progress, metrics."""

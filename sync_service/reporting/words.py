@@ -1,0 +1,33 @@
+"""Figures in people's words: sizes, durations, counts."""
+
+from __future__ import annotations
+
+
+def size_text(size: float) -> str:
+    """A number of bytes: `999 B`, `1.2 kB`, `3.4 GB` (steps of 1000)."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 999.95 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:,.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return _two(minutes, "min", rest, "s")
+    hours, minutes = divmod(minutes, 60)
+    return _two(hours, "h", minutes, "min") if hours < 48 else _two(hours // 24, "d", hours % 24, "h")
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    words = [f"{large:,} {large_unit}"] if large else []
+    return " ".join([*words, f"{small} {small_unit}"] if small or not words else words)
+
+
+def count_text(done: int, total: int | None) -> str:
+    """`120 of 1,000`, or `120` where the total is not known."""
+    return f"{done:,}" if total is None else f"{done:,} of {total:,}"
