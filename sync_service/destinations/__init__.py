@@ -1,0 +1,1 @@
+"""Adapters of the Destination port: what applies operations."""
