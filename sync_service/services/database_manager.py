@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select, text, update
 from sync_service.catalogue import delivering, intake, ledger, observing
 from sync_service.catalogue.engine import location, reader_engine, sqlite_file, translated, writer_engine
 from sync_service.catalogue.lock import Holder, WriterLock
-from sync_service.catalogue.migrate import check_version, migrate, schema_version
+from sync_service.catalogue.migrate import backup, check_version, migrate, schema_version
 from sync_service.catalogue.tables import meta, routes
 from sync_service.models.changes import (
     Confirmation,
@@ -29,7 +29,7 @@ from sync_service.models.changes import (
     Totals,
 )
 from sync_service.models.data_models import Operation, Poison, Row
-from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
+from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable, SyncError
 
 EVENTS_KEPT = 200_000
 RUNS_KEPT = 1_000
@@ -94,6 +94,17 @@ class DatabaseManager:
         if self.lock is not None:
             self.lock.release()
         self._writing = False
+
+    def copy_to(self, target: Path) -> None:
+        """A copy of the catalogue as it is now, also while it is written. SQLite only."""
+        self.get_record_count()
+        path = sqlite_file(self.url)
+        if path is None:
+            raise SyncError(
+                "a catalogue in PostgreSQL cannot be copied", hint="Use the server's own tools, such as pg_dump"
+            )
+        with translated(self.url):
+            backup(path, target)
 
     def holder(self) -> Holder | None:
         """Who the writer is now."""

@@ -1,0 +1,323 @@
+"""The commands of the contract: what each takes, runs and prints."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sync_service import __version__, console
+from sync_service.models.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from sync_service.models.config import SyncConfig
+    from sync_service.services.retry import Halt
+    from sync_service.services.sync_service import RunResult, SyncService
+
+PROGRAM = "python -m sync_service.main"
+
+app = typer.Typer(
+    help="Keeps a file manager in step with a customer's S3 bucket. Without a command it runs the daemon.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command takes."""
+
+    as_json: bool = False
+    route: str | None = None
+    config_file: Path | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+    def settings(self) -> SyncConfig:
+        """The settings in force; raises ConfigurationError with every problem at once."""
+        from sync_service.models.config import SyncConfig
+
+        if self.config_file is not None:
+            raise ConfigurationError(
+                f"--config {self.config_file}: files of routes are not yet available in this version",
+                hint="Set the route `customer` by environment variables or .env; see: config",
+            )
+        if self.route not in (None, "customer"):
+            raise ConfigurationError(f"--route {self.route}: no such route, expected: customer")
+        config = SyncConfig.from_env()
+        for line in config.notices():
+            console.message(f"warning: {line}")
+        return config
+
+
+_OPTIONS = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
+    "route": Annotated[str | None, typer.Option("--route", help="Only this route.")],
+    "config_file": Annotated[Path | None, typer.Option("--config", help="A sync.yaml with routes.")],
+    "verbose": Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")],
+    "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="Say only what failed.")],
+}
+
+
+def _command(name: str, hidden: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Registers a command whose function takes `Common` first; its options are put behind the function's own."""
+
+    def register(function: Callable[..., int]) -> Callable[..., int]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        @functools.wraps(function)
+        def called(**values: Any) -> None:
+            common = Common(**{option: values.pop(option) for option in _OPTIONS})
+            raise typer.Exit(function(common, **values))
+
+        shared = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=getattr(Common(), n), annotation=a)
+            for n, a in _OPTIONS.items()
+        ]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        called.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+        app.command(name, hidden=hidden)(called)
+        return function
+
+    return register
+
+
+def call(arguments: list[str]) -> None:
+    """Runs the command that `arguments` name; ends with SystemExit, or the error that it raised."""
+    app(arguments, prog_name=PROGRAM)
+
+
+@app.callback(invoke_without_command=True)
+def _without_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        console.lines([__version__])
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.Exit(daemon(Common()))
+
+
+# ---------------------------------------------------------------- runs
+
+
+@_command("initial-sync")
+def initial_sync(common: Common) -> int:
+    """Scan the whole bucket and send everything; goes on where it was interrupted."""
+    return _run_once(common, "initial-sync", lambda service: service.run_initial())
+
+
+@_command("incremental-sync")
+def incremental_sync(common: Common) -> int:
+    """One cycle: replay the events, diff, and send what changed."""
+    return _run_once(common, "incremental-sync", lambda service: service.run_cycle())
+
+
+@_command("scan")
+def scan(common: Common) -> int:
+    """One cycle with a full scan of the bucket, which finds what events have lost."""
+    return _run_once(common, "scan", lambda service: service.run_scan())
+
+
+@_command("daemon")
+def daemon(common: Common) -> int:
+    """First sync where needed, then a cycle each SYNC_INTERVAL, until it is stopped."""
+    from sync_service.commands.daemon import run_daemon
+
+    config = common.settings()
+    config.require_route()
+    return int(run_daemon(config, verbose=common.verbose, quiet=common.quiet))
+
+
+def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitable[RunResult]]) -> int:
+    from sync_service import bootstrap
+    from sync_service.runner import run
+
+    config = common.settings()
+    config.require_route()
+    observer = bootstrap.make_observer(config, quiet=common.quiet, verbose=common.verbose)
+    if name != "initial-sync":
+        bootstrap.read_catalogue(config).get_record_count()
+    catalogue = bootstrap.open_catalogue(config, name, thorough=name == "initial-sync")
+
+    async def once(halt: Halt) -> RunResult:
+        async with bootstrap.customer_service(config, catalogue, observer, halt) as service:
+            return await action(service)
+
+    try:
+        ended = run(once)
+    finally:
+        catalogue.close()
+    if common.as_json:
+        console.result(ended.report)
+    elif not common.quiet:
+        console.lines(console.report_lines(ended.report))
+    return int(ended.exit_code)
+
+
+@_command("plan")
+def plan(common: Common) -> int:
+    """What the next cycle would do, without doing it."""
+    from sync_service import bootstrap
+    from sync_service.commands import dry_run
+    from sync_service.runner import run
+
+    config = common.settings()
+    config.require_route()
+    bootstrap.make_observer(config, quiet=True)
+    planned = run(lambda halt: dry_run.plan(config, halt))
+    if common.as_json:
+        console.result(planned.as_json())
+    else:
+        console.lines(planned.lines())
+    return int(planned.exit_code)
+
+
+# ---------------------------------------------------------------- what is there
+
+
+@_command("status")
+def status(common: Common) -> int:
+    """How things stand, from the catalogue alone; also while a daemon runs."""
+    from sync_service.services.status import read_status
+
+    found = read_status(common.settings())
+    if common.as_json:
+        console.result(found)
+    else:
+        console.lines(console.status_lines(found))
+    return 0
+
+
+@_command("runs")
+def runs(
+    common: Common,
+    what: Annotated[str, typer.Argument(help="`list`, or `show`.")] = "list",
+    run_id: Annotated[str, typer.Argument(help="The run to show; its first characters are enough.")] = "",
+    limit: Annotated[int, typer.Option(help="How many runs to list.", min=1)] = 20,
+) -> int:
+    """The last runs; `runs show ID` prints one run's report."""
+    from sync_service import bootstrap
+
+    if what not in ("list", "show"):
+        raise typer.BadParameter(f"runs {what}: expected `runs`, or `runs show ID`")
+    catalogue = bootstrap.read_catalogue(common.settings())
+    if what == "show":
+        return _show_run(common, catalogue.run(run_id), run_id)
+    found = catalogue.runs(limit)
+    if common.as_json:
+        console.result([run.report or {"run_id": run.run_id, "timestamp": run.started_at} for run in found])
+    else:
+        console.lines(_run_line(run) for run in found)
+    return 0
+
+
+def _show_run(common: Common, found: Any, run_id: str) -> int:
+    if not run_id or found is None:
+        raise typer.BadParameter(f"runs show: no run, or more than one, begins with {run_id!r}; see: runs")
+    if found.report is None:
+        console.lines([_run_line(found)])
+    elif common.as_json:
+        console.result(found.report)
+    else:
+        console.lines(console.report_lines(found.report))
+    return 0
+
+
+def _run_line(run: Any) -> str:
+    ended = "under way or cut off" if run.success is None else "done" if run.success else "NOT COMPLETE"
+    figures = (run.report or {}).get("statistics", {})
+    done, failed = figures.get("operations_processed", 0), figures.get("operations_failed", 0)
+    return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {done:,} operations, {failed:,} failed"
+
+
+@_command("config")
+def config_command(common: Common) -> int:
+    """The settings in force and where each came from; secrets are masked."""
+    found = common.settings().sources()
+    if common.as_json:
+        console.result([{"name": s.name, "value": s.shown_value, "origin": s.origin} for s in found])
+    else:
+        width = max(len(s.name) for s in found)
+        console.lines(f"{s.name:<{width}}  {s.shown_value}  ({s.origin})" for s in found)
+    return 0
+
+
+@_command("doctor")
+def doctor(common: Common) -> int:
+    """Try each part (settings, database, bucket, API, clock, disk) and say what to do about what fails."""
+    from sync_service.commands import checkup
+    from sync_service.runner import run
+
+    config = common.settings()
+    found = run(lambda halt: checkup.examine(config, halt))
+    if common.as_json:
+        console.result([check.as_json() for check in found])
+    else:
+        console.lines(check.line() for check in found)
+    return int(next((check.exit_code for check in found if not check.well), ExitCode.DONE))
+
+
+@_command("test")
+def test(common: Common) -> int:
+    """The end-to-end check: status, connections, a sync, the CSV export, the final state."""
+    from sync_service.commands import workflow
+    from sync_service.runner import run
+
+    config = common.settings()
+    config.require_route()
+    observer = _quiet_observer(config, common)
+    steps = run(lambda halt: workflow.check(config, observer, halt))
+    if common.as_json:
+        console.result([step.as_json() for step in steps])
+    else:
+        console.lines(step.line() for step in steps)
+    return 0 if all(step.well for step in steps) else 1
+
+
+def _quiet_observer(config: SyncConfig, common: Common) -> Any:
+    from sync_service import bootstrap
+
+    return bootstrap.make_observer(config, quiet=not common.verbose, verbose=common.verbose)
+
+
+@_command("approve-deletes")
+def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> int:
+    """Let the deletes through that the guard holds, after showing them."""
+    from sync_service.commands import approvals
+
+    return approvals.approve(common.settings(), yes=yes, as_json=common.as_json)
+
+
+@_command("demo")
+def demo(common: Common) -> int:
+    """The whole story on embedded parts: a bucket, a file manager, every kind of change, and the proof."""
+    import runpy
+    import sys
+
+    script = Path(__file__).parent.parent / "scripts" / "demo.py"
+    if not script.exists():
+        raise ConfigurationError("the demo needs a checkout of the project", hint="Clone it, then: make demo")
+    sys.argv = [str(script)]
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0
+
+
+@_command("help")
+def help_command(common: Common, name: Annotated[str, typer.Argument(help="The command to explain.")] = "") -> int:
+    """This text, or a command's."""
+    del common
+    call([name, "--help"] if name else ["--help"])
+    return 0

@@ -1,0 +1,135 @@
+"""plan: the next cycle, run for real on a copy of the catalogue, with a destination that only notes what it is told."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sync_service import bootstrap
+from sync_service.models.config import SyncConfig
+from sync_service.models.data_models import EventPage, ObjectInfo, Operation, Receipt
+from sync_service.models.errors import ExitCode
+from sync_service.models.text import shown
+from sync_service.ports import Destination, EventLog, Opened, Source
+from sync_service.reporting.null import NullObserver
+from sync_service.services.retry import Halt
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The operations of the next cycle in their order, and the deletes that the guard would hold."""
+
+    operations: list[Operation]
+    report: dict[str, Any]
+    exit_code: ExitCode
+
+    def lines(self) -> list[str]:
+        found = [
+            f"{o.kind:<17} {shown(o.file_path)}" + (f" -> {shown(o.new_path)}" if o.new_path else "")
+            for o in self.operations
+        ]
+        held = self.report["statistics"]["deletes_held"]
+        if held:
+            found.append(f"{held} deletes would be held: {self.report['held_reason']}")
+        for problem in self.report["errors"]:
+            found.append(f"problem: {shown(problem['message'], 500)}")
+        return [*found, f"{len(self.operations)} operations; nothing was changed"]
+
+    def as_json(self) -> dict[str, Any]:
+        operations = [
+            {"operation": o.kind, "file_path": o.file_path, "new_path": o.new_path, "size": o.size}
+            for o in self.operations
+        ]
+        return {
+            "operations": operations,
+            "deletes_held": self.report["statistics"]["deletes_held"],
+            "errors": self.report["errors"],
+        }
+
+
+class _Noting:
+    """A destination that takes note and changes nothing; questions go to the real one."""
+
+    def __init__(self, real: Destination) -> None:
+        self._real = real
+        self.told: list[Operation] = []
+
+    async def apply(self, operation: Operation, key: str, content: Opened | None) -> Receipt:
+        self.told.append(operation)
+        return Receipt(size=operation.size)
+
+    async def get(self, file_path: str) -> Receipt | None:
+        return await self._real.get(file_path)
+
+    async def report(self, report: dict[str, Any]) -> None:
+        """Nothing is handed over."""
+
+    async def ping(self) -> None:
+        await self._real.ping()
+
+    async def close(self) -> None:
+        await self._real.close()
+
+
+class _Unread:
+    """A source whose bodies are not fetched: an open object has headers only."""
+
+    def __init__(self, real: Source) -> None:
+        self._real = real
+        self.identity, self.list_page, self.look = real.identity, real.list_page, real.look
+        self.ping, self.close = real.ping, real.close
+
+    @asynccontextmanager
+    async def open(self, key: str, *, etag: str | None = None, version_id: str | None = None) -> AsyncIterator[Opened]:
+        yield _Header(ObjectInfo(key, 0, etag or "", "", version_id=version_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    info: ObjectInfo
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        return
+        yield b""
+
+
+class _Unacknowledged:
+    """A log that is read and not told so."""
+
+    def __init__(self, real: EventLog) -> None:
+        self._real = real
+        self.position, self.ping, self.close = real.position, real.ping, real.close
+
+    async def read(self, cursor: str | None) -> EventPage:
+        return await self._real.read(cursor)
+
+    async def acknowledge(self, cursor: str | None) -> None:
+        """Nothing was committed where it counts."""
+
+
+async def plan(config: SyncConfig, halt: Halt) -> Plan:
+    """The plan of the next cycle. Raises CatalogueMissing before the first sync, and what source and log raise."""
+    with tempfile.TemporaryDirectory(prefix="s3-sync-plan-") as folder:
+        copy = _copy_of(config, Path(folder))
+        catalogue = bootstrap.open_catalogue(copy, "plan", thorough=False)
+        real = bootstrap.customer_adapters(config)
+        noting = _Noting(real.destination)
+        adapters = bootstrap.Adapters(_Unread(real.source), _Unacknowledged(real.log), noting)
+        try:
+            async with bootstrap.customer_service(copy, catalogue, NullObserver(), halt, adapters) as service:
+                ended = await service.run_cycle()
+        finally:
+            catalogue.close()
+    return Plan(noting.told, ended.report, ended.exit_code)
+
+
+def _copy_of(config: SyncConfig, folder: Path) -> SyncConfig:
+    target = folder / "sync.db"
+    bootstrap.read_catalogue(config).copy_to(target)
+    return config.model_copy(update={"database_path": target, "database_url": None})

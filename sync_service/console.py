@@ -1,0 +1,136 @@
+"""What commands print: results for people or as JSON on the standard output, errors on the other one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sync_service.models.errors import ConfigurationError, SyncError
+from sync_service.models.text import shown
+
+
+def result(value: object) -> None:
+    """A JSON result."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def lines(texts: Iterable[str]) -> None:
+    """A result for people."""
+    for text in texts:
+        sys.stdout.write(_encodable(text) + "\n")
+    sys.stdout.flush()
+
+
+def message(text: str) -> None:
+    """Something beside the result."""
+    sys.stderr.write(_encodable(text) + "\n")
+    sys.stderr.flush()
+
+
+def error(problem: SyncError) -> None:
+    """An error: what, which object, why, what to do. Settings have one line a problem."""
+    if isinstance(problem, ConfigurationError):
+        for line in problem.problems:
+            message(f"error: {line}")
+        if problem.hint:
+            message(problem.hint)
+    else:
+        message(f"error: {problem}")
+
+
+def error_json(problem: SyncError) -> dict[str, Any]:
+    """An error as `--json` prints it."""
+    return {
+        "error": {
+            "kind": problem.kind,
+            "message": str(problem),
+            "subject": problem.subject,
+            "exit_code": int(problem.exit_code),
+        }
+    }
+
+
+def status_lines(status: Mapping[str, Any]) -> list[str]:
+    """The status in people's words: state and why first."""
+    found = []
+    for route in status["routes"]:
+        found += [f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}", *_route_facts(route), ""]
+    return [*found, f"version {status['version']}"]
+
+
+def _route_facts(route: Mapping[str, Any]) -> list[str]:
+    from sync_service.reporting.words import size_text
+
+    holder = route["lock_holder"]
+    facts = {
+        "last run": route["last_run"],
+        "last success": route["last_success"],
+        "last full check": route["last_check"],
+        "next run": route["next_run"],
+        "tracked": f"{route['files']:,} files, {size_text(route['bytes'])}",
+        "pending": _pending(route),
+        "last run did": _did(route),
+        "errors": ", ".join(f"{shown(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
+        "writer": f"process {holder['pid']} on {holder['host']} since {holder['since']}" if holder else "no process",
+    }
+    return [f"  {name:<16} {value}" for name, value in facts.items() if value is not None]
+
+
+def _pending(route: Mapping[str, Any]) -> str:
+    words = f"{route['pending']:,} pending, {route['failed']:,} failed, {route['quarantined']:,} in quarantine"
+    if route["held_deletes"]:
+        words += f", {route['held_deletes']:,} deletes held"
+    return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
+
+
+def _did(route: Mapping[str, Any]) -> str | None:
+    if route["duration_seconds"] is None:
+        return None
+    events, operations = route["events_processed"], route["operations_executed"]
+    return f"{events:,} events, {operations:,} operations in {route['duration_seconds']:.1f} s"
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """A run report in people's words."""
+    from sync_service.reporting.words import size_text
+
+    figures = report["statistics"]
+    operations = ", ".join(f"{kind} {count}" for kind, count in report["operation_counts"].items()) or "nothing to do"
+    found = [
+        f"{report['sync_type']} run {report['run_id']} {'done' if report['success'] else 'NOT COMPLETE'} "
+        f"in {report['duration_seconds']:.1f} s",
+        f"  operations   {figures['operations_processed']:,} done ({operations}), {figures['operations_failed']:,} failed",
+        f"  files        {figures['files_processed']:,} sent, {size_text(figures['total_size'])}",
+        f"  events       {figures['events_processed']:,} applied, {figures['events_skipped']:,} skipped{_reasons(report)}",
+        f"  tracked      {report['service_info']['record_count']:,} files",
+    ]
+    if figures["deletes_held"]:
+        found.append(
+            f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
+        )
+    return found + _error_lines(report)
+
+
+def _reasons(report: Mapping[str, Any]) -> str:
+    skipped = ", ".join(f"{shown(reason)}: {count}" for reason, count in report["events_skipped"].items())
+    return f" ({skipped})" if skipped else ""
+
+
+def _error_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
+    errors: Sequence[Mapping[str, Any]] = report["errors"]
+    found = []
+    for entry in errors[:most]:
+        where = " ".join(shown(part) for part in (entry["operation"], entry["file_path"]) if part)
+        again = entry["next_attempt"]
+        found.append(f"  failed       {where}: {shown(entry['message'], 500)} [next: {again}]" if entry["operation"] else
+                     f"  problem      {shown(entry['message'], 800)}")  # fmt: skip
+    left = report.get("errors_total", len(errors)) - len(found)
+    return found if left <= 0 else [*found, f"  and {left:,} more; see runs show {report['run_id']}"]
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates (names that are no UTF-8) must not end a command."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,163 @@
+"""What a batch of events does to `observed`, given what the source answered: pure, and the heart of the replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sync_service.models.changes import Observation
+from sync_service.models.data_models import Event, EventType, ObjectInfo
+from sync_service.services.event_folding import Fold, fold, places
+from sync_service.services.observations import first_seen, moved, permitted, seen_again
+
+RENAMES = (EventType.RENAME, EventType.MOVE)
+PENDING_LOOK = "the source did not answer; looked at again with the next batch"
+
+
+@dataclass(slots=True)
+class Looks:
+    """The answers of the source: key -> the object or None (not there); and why some keys have no answer."""
+
+    answers: dict[str, ObjectInfo | None] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Rows to write, ids to remove, and why events without effect had none (position -> reason)."""
+
+    observations: list[Observation]
+    removed: list[int]
+    reasons: dict[int, str]
+
+
+def effects_of(
+    events: Sequence[tuple[Event, int]],
+    keys: Sequence[str],
+    rows: Mapping[str, Observation],
+    looks: Looks,
+    trust_events: bool = False,
+) -> Effects:
+    """The effects of `events` (with their positions) on the known `rows` (by path), all of whose keys were looked at."""
+    folded = fold(events, {path: o.row.id for path, o in rows.items()})
+    answers = _believed(events, rows, looks) if trust_events else looks.answers
+    state = _Observed(rows)
+    for row_id, path in _kept_renames(folded, rows, answers).items():
+        state.move(row_id, path)
+    state.settle_moves()
+    for key in keys:
+        if key in answers:
+            state.look(key, answers[key])
+    ended = places(folded)
+    for token, event, position in folded.wishes:
+        if (place := ended.get(token)) is not None:
+            state.permit(place, event, position)
+    return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state))
+
+
+def _believed(
+    events: Sequence[tuple[Event, int]], rows: Mapping[str, Observation], looks: Looks
+) -> dict[str, ObjectInfo | None]:
+    """What the events themselves say of deletes, renames and moves, for a bucket that lags behind its events."""
+    answers = dict(looks.answers)
+    content: dict[str, ObjectInfo | None] = {path: _as_info(o) for path, o in rows.items()}
+    for event, _ in events:
+        named, new_path = event.file_path or "", event.new_path
+        if event.event_type is EventType.DELETE:
+            answers[named] = content[named] = None
+        elif event.event_type in RENAMES and new_path is not None and new_path != named:
+            info = content.get(named) or answers.get(named) or answers.get(new_path)
+            answers[new_path] = content[new_path] = info
+            answers[named] = content[named] = None
+        else:
+            content[named] = answers[named] = looks.answers.get(named)
+    return answers
+
+
+def _as_info(known: Observation) -> ObjectInfo:
+    row, seen = known.row, known.seen
+    said = {"permissions": seen.permissions, "owner": seen.owner, "group": seen.group}
+    metadata = {name: value for name, value in said.items() if value is not None}
+    return ObjectInfo(
+        row.file_path, row.size, row.etag, row.last_modified, row.file_type or "", row.version_id, metadata
+    )
+
+
+def _kept_renames(
+    folded: Fold, rows: Mapping[str, Observation], answers: Mapping[str, ObjectInfo | None]
+) -> dict[int, str]:
+    """The rows that keep their id under a new path: the new key exists, and the old one is gone, taken, or a copy's origin."""
+    by_id = {o.row.id: o.row for o in rows.values()}
+    targets = {path for path in folded.moved.values() if path is not None}
+    kept = {}
+    for token, path in folded.moved.items():
+        if not isinstance(token, int) or path is None:
+            continue
+        row, there = by_id[token], answers.get(path)
+        if there is None or path == row.file_path:
+            continue
+        gone = row.file_path in answers and answers[row.file_path] is None
+        if gone or row.file_path in targets or there.etag == row.etag:
+            kept[token] = path
+    return kept
+
+
+class _Observed:
+    """The rows of the batch while its effects are put together."""
+
+    def __init__(self, rows: Mapping[str, Observation]) -> None:
+        self._before = {o.row.id: o for o in rows.values()}
+        self._by_path = dict(rows)
+        self._moving: dict[str, Observation] = {}
+        self._touched: set[str] = set()
+
+    def move(self, row_id: int, path: str) -> None:
+        known = self._before[row_id]
+        self._by_path.pop(known.row.file_path, None)
+        self._moving[path] = moved(known, path)
+
+    def settle_moves(self) -> None:
+        """All moves at once, so that swaps and cycles are permutations; who is in the way loses its path."""
+        self._by_path |= self._moving
+
+    def look(self, key: str, info: ObjectInfo | None) -> None:
+        known = self._by_path.get(key)
+        if info is None:
+            self._by_path.pop(key, None)
+        elif info.key != key:
+            self.look(key, replace(info, key=key))
+        else:
+            self._by_path[key] = first_seen(info) if known is None else seen_again(known, info)
+
+    def permit(self, path: str, event: Event, position: int) -> None:
+        if (known := self._by_path.get(path)) is not None:
+            self._by_path[path] = permitted(known, event, position)
+
+    def at(self, path: str) -> Observation | None:
+        return self._by_path.get(path)
+
+    def changed(self) -> list[Observation]:
+        return [o for o in self._by_path.values() if self._before.get(o.row.id) != o]
+
+    def removed(self) -> list[int]:
+        present = {o.row.id for o in self._by_path.values()}
+        return [row_id for row_id in self._before if row_id not in present]
+
+
+def _reasons(
+    events: Sequence[tuple[Event, int]],
+    rows: Mapping[str, Observation],
+    answers: Mapping[str, ObjectInfo | None],
+    looks: Looks,
+    state: _Observed,
+) -> dict[int, str]:
+    """Why events had no effect: what they name is unchanged, or is not in the source."""
+    reasons = {}
+    for event, position in events:
+        paths = [named for named in (event.file_path, event.new_path) if named is not None]
+        if any(path in looks.unanswered for path in paths):
+            reasons[position] = PENDING_LOOK
+        elif all(state.at(path) == rows.get(path) for path in paths):
+            missing = all(answers.get(path) is None for path in paths)
+            reasons[position] = "not in the source" if missing else "nothing new"
+    return reasons

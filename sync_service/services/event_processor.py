@@ -1,0 +1,234 @@
+"""Replays a log: events say which keys to look at, the source says what is there, one transaction records both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sync_service.models.changes import EventCommit, EventRecord, EventState
+from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
+from sync_service.models.errors import Denied, SyncError, Temporary, Unreadable
+from sync_service.models.event_identity import content_hash, identity
+from sync_service.ports import EventLog, Source
+from sync_service.services.concurrency import each
+from sync_service.services.event_effects import Effects, Looks, effects_of
+from sync_service.services.tools import Tools
+
+BATCH = 10_000
+"""Events that are folded and committed at once, at the least; a page is never cut."""
+
+BATCHES = 100
+"""Batches of one cycle; what the log has beyond them waits for the next cycle."""
+
+RELOOKS = 10
+"""How often a key is looked at again that the source does not answer for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which keys of which bucket an event may name: those of the route."""
+
+    bucket: str | None
+    prefix: str = ""
+
+
+@dataclass(slots=True)
+class EventCounts:
+    """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason."""
+
+    received: int = 0
+    applied: int = 0
+    by_type: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    poison: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    items: list[Event | Poison]
+    cursor: str | None
+    has_more: bool
+
+
+class EventProcessor:
+    """Replays one route's log into `observed`."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        log: EventLog,
+        source: Source,
+        scope: Scope,
+        trust_events: bool = False,
+    ) -> None:
+        self._log = log
+        self._source = source
+        self._catalogue = tools.catalogue
+        self._thread = tools.thread
+        self._retry = tools.retry
+        self._observer = tools.observer
+        self._now = tools.now
+        self._scope = scope
+        self._workers = tools.workers
+        self._trust = trust_events
+
+    async def note_position(self) -> None:
+        """Notes where the log stands before the first scan, once."""
+        if not await self._thread(self._catalogue.positioned):
+            cursor = await self._retry.call(self._log.position)
+            await self._thread(self._catalogue.set_position, cursor)
+
+    async def replay(self, counts: EventCounts) -> None:
+        """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted."""
+        self._observer.phase("events")
+        for _ in range(BATCHES):
+            batch = await self._read()
+            await self._record(batch, counts)
+            await self._retry.call(lambda: self._log.acknowledge(batch.cursor))  # noqa: B023 - called before the next turn
+            if not batch.has_more or self._retry.halt.is_set:
+                break
+
+    async def _read(self) -> _Batch:
+        """Pages of the log up to the bound. Where a later page fails, the earlier ones are a batch of their own."""
+        cursor = await self._thread(self._catalogue.cursor)
+        items: list[Event | Poison] = []
+        while len(items) < BATCH:
+            try:
+                page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
+            except SyncError:
+                if not items:
+                    raise
+                return _Batch(items, cursor, has_more=True)
+            items += page.events
+            stuck = page.cursor is None or page.cursor == cursor
+            cursor = page.cursor if page.cursor is not None else cursor
+            if not page.has_more or stuck:
+                return _Batch(items, cursor, has_more=False)
+        return _Batch(items, cursor, has_more=True)
+
+    async def _record(self, batch: _Batch, counts: EventCounts) -> None:
+        start = await self._thread(self._catalogue.last_position)
+        poison = [item for item in batch.items if isinstance(item, Poison)]
+        records: list[EventRecord] = []
+        events = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
+        placed = [(event, start + 1 + index) for index, event in enumerate(events)]
+        effects, relooks = await self._effects(placed)
+        records += [_record_of(event, effects.reasons.get(position)) for event, position in placed]
+        counts.poison += len(poison) - await self._thread(self._catalogue.known_poison, poison)
+        commit = EventCommit(records, poison, effects.observations, effects.removed, batch.cursor, relooks)
+        await self._thread(self._catalogue.commit_events, commit, self._now())
+        self._count(records, len(batch.items), counts)
+        for item in poison:
+            self._observer.note("an event cannot be read and is kept in quarantine", reason=item.reason, event=item.raw)
+
+    def _count(self, records: Sequence[EventRecord], received: int, counts: EventCounts) -> None:
+        counts.received += received
+        for record in records:
+            if record.state is EventState.APPLIED:
+                counts.applied += 1
+                counts.by_type[record.event_type] += 1
+            else:
+                counts.skipped[record.reason or "skipped"] += 1
+        self._observer.advance(received)
+
+    async def _sift(self, events: list[Event], records: list[EventRecord], counts: EventCounts) -> list[Event]:
+        """The events that name keys of this route and were not seen before; the others go to `records` with the reason."""
+        known = await self._thread(self._catalogue.known_events, [_key_of(event) for event in events])
+        fresh: list[Event] = []
+        for event in events:
+            key, this = _key_of(event), identity(event)
+            repeated = key in known and (event.event_id is not None or known[key] == this)
+            reason = "seen before" if repeated else self._foreign(event)
+            known[key] = this
+            if reason is None:
+                fresh.append(self._relative(event))
+            elif not repeated:
+                records.append(_record_of(event, reason))
+            else:
+                counts.skipped[reason] += 1
+        return await self._without_slashes(fresh)
+
+    def _foreign(self, event: Event) -> str | None:
+        if event.event_type is EventType.IGNORE or event.file_path is None:
+            return "means nothing to a sync"
+        if event.bucket is None:
+            return None
+        if self._scope.bucket is not None and event.bucket != self._scope.bucket:
+            return "another bucket"
+        inside = event.file_path.startswith(self._scope.prefix) and event.file_path != self._scope.prefix
+        return None if inside else "outside the route's prefix"
+
+    def _relative(self, event: Event) -> Event:
+        if event.bucket is None or event.file_path is None:
+            return event
+        return replace(event, file_path=event.file_path.removeprefix(self._scope.prefix))
+
+    async def _without_slashes(self, events: list[Event]) -> list[Event]:
+        """A leading `/` of our own dialect names the key without it, unless a row with it exists."""
+        slashed = {p for e in events if e.bucket is None for p in (e.file_path, e.new_path) if p and p.startswith("/")}
+        if not slashed:
+            return events
+        rows = await self._thread(self._catalogue.observations_at, slashed)
+        bare = {path: path if path in rows or path == "/" else path[1:] for path in slashed}
+        return [
+            event
+            if event.bucket is not None
+            else replace(
+                event,
+                file_path=bare.get(event.file_path or "", event.file_path),
+                new_path=bare.get(event.new_path or "", event.new_path),
+            )
+            for event in events
+        ]
+
+    async def _effects(self, placed: list[tuple[Event, int]]) -> tuple[Effects, dict[str, tuple[int, str]]]:
+        due = await self._thread(self._catalogue.relooks_due)
+        named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
+        keys = sorted(named | set(due))
+        rows = await self._thread(self._catalogue.observations_at, keys)
+        looks = await self._look(keys)
+        again = {
+            key: (due.get(key, 0) + 1, reason) for key, reason in looks.unanswered.items() if due.get(key, 0) < RELOOKS
+        }
+        for key, reason in looks.unanswered.items():
+            self._observer.problem(
+                "the source does not answer for one object", file_path=key, error=reason, again=key in again
+            )
+        return effects_of(placed, keys, rows, looks, self._trust), again
+
+    async def _look(self, keys: Sequence[str]) -> Looks:
+        looks = Looks()
+        await each(lambda key: self._look_at(key, looks), keys, self._workers)
+        if looks.unanswered and not looks.answers:
+            await self._retry.call(self._source.ping)
+        return looks
+
+    async def _look_at(self, key: str, looks: Looks) -> None:
+        """One object that the source does not answer for stops nothing else; a source that cannot be reached does."""
+        try:
+            looks.answers[key] = await self._head(key)
+        except (Temporary, Denied, Unreadable) as error:
+            if self._retry.halt.is_set:
+                raise
+            looks.unanswered[key] = str(error)
+
+    async def _head(self, key: str) -> ObjectInfo | None:
+        return await self._retry.call(lambda: self._source.look(key))
+
+
+def _key_of(event: Event) -> str:
+    return f"id:{event.event_id}" if event.event_id is not None else f"content:{content_hash(event)}"
+
+
+def _record_of(event: Event, reason: str | None) -> EventRecord:
+    return EventRecord(
+        event_key=_key_of(event),
+        identity=identity(event),
+        event_type=str(event.event_type),
+        file_path=event.file_path,
+        new_path=event.new_path,
+        timestamp=event.timestamp,
+        state=EventState.APPLIED if reason is None else EventState.SKIPPED,
+        reason=reason,
+    )

@@ -1,0 +1,84 @@
+"""What a look at the source does to an observed row: pure rules, shared by scan, replay and delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync_service.models.changes import Observation
+from sync_service.models.data_models import Event, ObjectInfo, Row, Seen
+
+_ATTRIBUTES = ("permissions", "owner", "group")
+
+
+def first_seen(info: ObjectInfo) -> Observation:
+    """The row for a key that was not known; its id is given when it is recorded."""
+    row = Row(
+        id=0,
+        file_path=info.key,
+        size=info.size,
+        etag=info.etag,
+        last_modified=info.last_modified,
+        permissions=info.permissions,
+        owner=info.owner,
+        group=info.group,
+        file_type=info.file_type or None,
+        version_id=info.version_id,
+    )
+    return Observation(row, Seen(info.permissions, info.owner, info.group))
+
+
+def seen_again(known: Observation, info: ObjectInfo) -> Observation:
+    """The row after another look; equal to `known` where nothing changed.
+
+    A value in the metadata counts when it differs from the one last seen there, so that an event's newer value stays.
+    """
+    row = replace(
+        known.row,
+        size=info.size,
+        etag=info.etag,
+        last_modified=info.last_modified,
+        file_type=info.file_type or known.row.file_type,
+        version_id=info.version_id,
+    )
+    seen = known.seen
+    for name in _ATTRIBUTES:
+        told = getattr(info, name)
+        if told is not None and told != getattr(seen, name):
+            row = replace(row, **{name: told})
+        seen = replace(seen, **{name: told})
+    return revised(known, Observation(row, seen))
+
+
+def moved(known: Observation, new_path: str) -> Observation:
+    """The same row under another path."""
+    return revised(known, replace(known, row=replace(known.row, file_path=new_path)))
+
+
+def permitted(known: Observation, event: Event, position: int) -> Observation:
+    """The row after an event that sets permissions, owner or group; unchanged where a newer event has set them."""
+    wishes = {name: value for name in _ATTRIBUTES if (value := getattr(event, name)) is not None}
+    if not wishes or not _newer(event.sequencer, position, known.seen):
+        return known
+    seen = replace(known.seen, event_sequencer=event.sequencer or known.seen.event_sequencer, event_position=position)
+    return revised(known, Observation(replace(known.row, **wishes), seen))
+
+
+def revised(before: Observation, after: Observation) -> Observation:
+    """`after` with the revision one up where something is wanted that was not wanted before."""
+    if _wanted(before.row) == _wanted(after.row):
+        return after
+    return replace(after, row=replace(after.row, revision=before.row.revision + 1))
+
+
+def _wanted(row: Row) -> tuple[object, ...]:
+    return (row.file_path, row.size, row.etag, row.file_type, row.permissions, row.owner, row.group)
+
+
+def _newer(sequencer: str | None, position: int, seen: Seen) -> bool:
+    """Sequencers of one key compare as text, the shorter one padded with zeros on the right; else the log's order counts."""
+    if sequencer and seen.event_sequencer:
+        width = max(len(sequencer), len(seen.event_sequencer))
+        ours, theirs = (text.upper().ljust(width, "0") for text in (sequencer, seen.event_sequencer))
+        if ours != theirs:
+            return ours > theirs
+    return position > seen.event_position

@@ -1,0 +1,108 @@
+"""The run report: put together, kept in a folder, and handed to the destination until it was received."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sync_service.models.changes import FailureRecord
+from sync_service.models.data_models import SyncType
+from sync_service.models.errors import SyncError
+from sync_service.services.delivery import DeliveryCounts
+from sync_service.services.event_processor import EventCounts
+from sync_service.services.snapshot_files import storage_error, write_text
+
+ERRORS_SHOWN = 100
+REPORTS_KEPT = 200
+
+
+@dataclass(slots=True)
+class RunFacts:
+    """What is known of a run when it ends; `problems` are the errors of whole steps."""
+
+    run_id: str
+    sync_type: SyncType
+    route: str
+    started_at: str
+    events: EventCounts = field(default_factory=EventCounts)
+    delivery: DeliveryCounts = field(default_factory=DeliveryCounts)
+    still_failing: list[FailureRecord] = field(default_factory=list)
+    problems: list[SyncError] = field(default_factory=list)
+    held: int = 0
+    held_reason: str = ""
+    silent: bool = False
+    keys_scanned: int | None = None
+
+
+def build_report(facts: RunFacts, success: bool, duration: float, service: dict[str, Any]) -> dict[str, Any]:
+    """The report of the contract (section 4) as JSON values; `duration` in seconds."""
+    delivery, events = facts.delivery, facts.events
+    failed = sum(delivery.failed.values())
+    report: dict[str, Any] = {
+        "sync_type": facts.sync_type,
+        "run_id": facts.run_id,
+        "route": facts.route,
+        "timestamp": facts.started_at,
+        "success": success,
+        "duration_seconds": round(duration, 3),
+        "statistics": {
+            "events_processed": events.applied,
+            "events_skipped": sum(events.skipped.values()),
+            "operations_processed": sum(delivery.done.values()),
+            "operations_failed": failed,
+            "files_processed": delivery.files,
+            "files_failed": delivery.files_failed,
+            "total_size": delivery.size,
+            "deletes_held": facts.held,
+        },
+        "event_counts": {**events.by_type, "errors": events.poison},
+        "events_skipped": dict(events.skipped),
+        "operation_counts": dict(delivery.done),
+        "errors": _errors(facts),
+        "errors_total": len(facts.problems) + max(failed, len(facts.still_failing)),
+        "service_info": service,
+    }
+    if facts.held:
+        report["held_reason"] = facts.held_reason
+    if facts.keys_scanned is not None:
+        report["statistics"]["keys_scanned"] = facts.keys_scanned
+    return report
+
+
+def _errors(facts: RunFacts) -> list[dict[str, Any]]:
+    steps = [
+        {
+            "file_path": error.subject or None,
+            "operation": None,
+            "kind": error.kind,
+            "message": str(error),
+            "attempts": None,
+            "next_attempt": "next run",
+        }
+        for error in facts.problems
+    ]
+    objects = [
+        {
+            "file_path": failure.file_path,
+            "operation": failure.operation,
+            "kind": failure.kind,
+            "message": failure.message,
+            "attempts": failure.attempts,
+            "next_attempt": "when the object changes, or by retry-failed" if failure.quarantined else "next run",
+        }
+        for failure in facts.still_failing
+    ]
+    return (steps + objects)[:ERRORS_SHOWN]
+
+
+def keep_report(folder: Path, stamp: str, report: dict[str, Any]) -> None:
+    """Writes the report as a file of its own and forgets the oldest ones. Raises StorageFull or StorageDenied."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / f"{stamp}-{report['run_id']}.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        for old in sorted(folder.glob("*.json"))[:-REPORTS_KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error

@@ -1,0 +1,209 @@
+"""The full listing of a source, compared with what was observed; resumes at the page that it had committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
+from sync_service.models.data_models import Listed, ListingPage
+from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreadable
+from sync_service.ports import Source
+from sync_service.services.concurrency import each
+from sync_service.services.observations import revised, seen_again
+from sync_service.services.tools import Tools
+
+STRETCH = 10_000
+"""Keys that are compared and committed at once."""
+
+LISTED_ALL = ""
+"""The token of a scan whose listing is through and whose missing rows are being looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    entries: list[Listed]
+    token: str | None
+
+
+class Scanner:
+    """Scans one source into the catalogue. Nothing is removed on the word of a listing alone: each missing row is looked at."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        source: Source,
+    ) -> None:
+        self._source = source
+        self._catalogue = tools.catalogue
+        self._thread = tools.thread
+        self._retry = tools.retry
+        self._observer = tools.observer
+        self._now = tools.now
+        self._workers = tools.workers
+
+    async def scan(self) -> ScanState:
+        """Runs a scan to its end, or goes on with the interrupted one. Raises what the source raises, keeping its place."""
+        state = await self._begin()
+        if state.token != LISTED_ALL:
+            state = await self._list(state)
+        await self._look_at_missing()
+        await self._thread(self._catalogue.complete_scan, state, self._now())
+        return state
+
+    async def _begin(self) -> ScanState:
+        state = await self._thread(self._catalogue.scan_state)
+        if state.status is ScanStatus.RUNNING:
+            self._observer.note("the scan goes on where it was interrupted", keys=state.keys)
+            return state
+        return await self._thread(self._catalogue.begin_scan, self._now(), await self._identity_suspicion())
+
+    async def _identity_suspicion(self) -> str | None:
+        """Why a changed bucket behind the same route makes deletes suspicious; the first one seen is remembered."""
+        now = await self._retry.call(self._source.identity)
+        before = await self._thread(self._catalogue.source_identity)
+        if before is None:
+            await self._thread(self._catalogue.set_source_identity, now)
+            return None
+        return None if before == now else f"the source is not the one seen before (was {before}, is {now})"
+
+    async def _list(self, state: ScanState) -> ScanState:
+        if not state.keys and not await self._known_files():
+            self._observer.phase("scan")
+        else:
+            self._observer.phase("scan", total=await self._thread(self._catalogue.get_record_count))
+        async for stretch in self._stretches(state):
+            commit = await self._compare(state.last_key, stretch)
+            if stretch.token is None:
+                state = await self._suspect_empty(state, commit)
+            state = await self._thread(self._catalogue.commit_scan, state, commit, self._now())
+            self._observer.advance(commit.keys, commit.size)
+        return state
+
+    async def _known_files(self) -> int:
+        return await self._thread(self._catalogue.get_record_count)
+
+    async def _suspect_empty(self, state: ScanState, commit: ScanCommit) -> ScanState:
+        if state.keys + commit.keys or not await self._thread(self._catalogue.delivered_count):
+            return state
+        return replace(state, suspicion=state.suspicion or "the listing is empty, and the destination is not")
+
+    async def _stretches(self, state: ScanState) -> AsyncIterator[_Stretch]:
+        """Pages put together to stretches; the next page is on its way while a stretch is compared and committed."""
+        entries: list[Listed] = []
+        last_key = state.last_key
+        upcoming = asyncio.create_task(self._page(state.token))
+        try:
+            while True:
+                page = await upcoming
+                last_key = _follows(last_key, page)
+                entries += page.entries
+                if page.next_token is not None:
+                    upcoming = asyncio.create_task(self._page(page.next_token))
+                if page.next_token is None or len(entries) >= STRETCH:
+                    yield _Stretch(entries, page.next_token)
+                    entries = []
+                if page.next_token is None:
+                    return
+        finally:
+            upcoming.cancel()
+
+    async def _page(self, token: str | None) -> ListingPage:
+        if self._retry.halt.is_set:
+            raise Temporary("the scan was stopped", hint="The next run goes on at this page")
+        return await self._retry.call(lambda: self._source.list_page(token))
+
+    async def _compare(self, after: str | None, stretch: _Stretch) -> ScanCommit:
+        """What the stretch changes. The last one reaches to the end of the observed rows."""
+        last_key = stretch.entries[-1].key if stretch.entries else after
+        known: list[Known] = []
+        if stretch.token is None or last_key is not None:
+            known = await self._thread(
+                self._catalogue.known_between, after, None if stretch.token is None else last_key
+            )
+        new, changed, missing = compare(known, stretch.entries)
+        return ScanCommit(
+            new=new,
+            changed=await self._look_at_changed(changed),
+            missing=missing,
+            token=LISTED_ALL if stretch.token is None else stretch.token,
+            last_key=last_key,
+            keys=len(stretch.entries),
+            size=sum(entry.size for entry in stretch.entries),
+        )
+
+    async def _look_at_changed(self, changed: Sequence[tuple[Known, Listed]]) -> list[Observation]:
+        if not changed:
+            return []
+        rows = await self._thread(self._catalogue.observations_by_id, [known.id for known, _ in changed])
+        looks = await each(lambda pair: self._again(rows[pair[0].id], pair[1]), changed, self._workers)
+        return [
+            observation for observation, known in zip(looks, changed, strict=True) if observation != rows[known[0].id]
+        ]
+
+    async def _again(self, known: Observation, listed: Listed) -> Observation:
+        """The row by a look; by the listing alone where the source refuses a look at this one object."""
+        try:
+            info = await self._retry.call(lambda: self._source.look(listed.key))
+        except (Denied, Unreadable):
+            info = None
+        if info is not None:
+            return seen_again(known, info)
+        row = replace(known.row, size=listed.size, etag=listed.etag, last_modified=listed.last_modified)
+        return revised(known, replace(known, row=row))
+
+    async def _look_at_missing(self) -> None:
+        after = 0
+        while ids := await self._thread(self._catalogue.missing, after, STRETCH):
+            rows = await self._thread(self._catalogue.observations_by_id, ids)
+            looks = await each(self._still_there, list(rows.values()), self._workers)
+            gone = [o.row.id for o, look in zip(rows.values(), looks, strict=True) if look is None]
+            seen = [look for o, look in zip(rows.values(), looks, strict=True) if look is not None and look != o]
+            await self._thread(self._catalogue.settle_missing, gone, seen, ids, self._now())
+            after = ids[-1]
+
+    async def _still_there(self, known: Observation) -> Observation | None:
+        """None where the source says that the object is gone; unchanged where it will not say."""
+        if self._retry.halt.is_set:
+            raise Temporary("the scan was stopped", hint="The next run goes on with the rows that were not listed")
+        try:
+            info = await self._retry.call(lambda: self._source.look(known.row.file_path))
+        except Temporary:
+            raise
+        except SyncError as error:
+            self._observer.problem(
+                "not listed, and the source refuses a look", file_path=known.row.file_path, error=str(error)
+            )
+            return known
+        return None if info is None else seen_again(known, info)
+
+
+def compare(
+    known: Sequence[Known], entries: list[Listed]
+) -> tuple[list[Listed], list[tuple[Known, Listed]], list[int]]:
+    """(new keys, rows that the listing shows otherwise, ids of rows that it does not show), by path."""
+    if not known:
+        return entries, [], []
+    left = {row.file_path: row for row in known}
+    new, changed = [], []
+    for entry in entries:
+        row = left.pop(entry.key, None)
+        if row is None:
+            new.append(entry)
+        elif row[2:] != entry[1:]:
+            changed.append((row, entry))
+    return new, changed, [row.id for row in left.values()]
+
+
+def _follows(last_key: str | None, page: ListingPage) -> str | None:
+    """The last key so far; raises where a page begins at or before it."""
+    if not page.entries:
+        return last_key
+    first = page.entries[0].key
+    if last_key is not None and first.encode() <= last_key.encode():
+        raise ListingBroken(
+            f"the listing goes back: {first!r} comes after {last_key!r}",
+            hint="Nothing was deleted; the next scan starts again",
+        )
+    return page.entries[-1].key

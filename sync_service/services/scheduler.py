@@ -1,0 +1,116 @@
+"""When cycles run: first sync, then a cycle each interval, a full scan each longer one, later while nothing answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from sync_service.models.errors import CatalogueUnusable, ExitCode, SyncError
+from sync_service.ports import Observer
+from sync_service.services.sync_service import RunResult, SyncService
+
+FIRST_RETRY = 10.0
+LONGEST_RETRY = 900.0
+"""Seconds between tries while nothing answers: doubled from the first to the longest."""
+
+_JOB = "cycle"
+
+
+class Scheduler:
+    """Runs one route's cycles until it is stopped. One job only, so that nothing overlaps and no tick piles up."""
+
+    def __init__(
+        self,
+        service: SyncService,
+        observer: Observer,
+        draw: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._service = service
+        self._observer = observer
+        self._draw = draw
+        self._now = now
+        self._failures = 0
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._busy = asyncio.Lock()
+        self.fatal: SyncError | None = None
+        self.on_fatal: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """The first tick comes at once."""
+        self._scheduler.add_job(
+            self.tick, "interval", id=_JOB, seconds=self._service.config.sync_interval, next_run_time=self._now()
+        )
+        self._scheduler.start()
+
+    def replace(self, service: SyncService) -> None:
+        """From the next tick on, this service with its settings."""
+        self._service = service
+        self._scheduler.reschedule_job(_JOB, trigger="interval", seconds=service.config.sync_interval)
+
+    def stop(self) -> None:
+        """No further tick."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def idle(self) -> None:
+        """Waits until no run is under way."""
+        async with self._busy:
+            return
+
+    async def tick(self) -> RunResult | None:
+        """One run of the kind that is due. An error is logged once, and the next tick comes."""
+        async with self._busy:
+            result = await self._one()
+            await self._service.tell_next_run(self.next_run())
+        return result
+
+    async def _one(self) -> RunResult | None:
+        try:
+            result = await (await self._due())()
+        except CatalogueUnusable as error:
+            self._observer.problem(str(error), kind=error.kind)
+            self.fatal = error
+            self.on_fatal()
+            return None
+        except SyncError as error:
+            self._observer.problem(str(error), kind=error.kind)
+            self._postpone(error.exit_code)
+            return None
+        except Exception as error:
+            self._observer.problem("a run ended with an error of the program itself", error=repr(error))
+            self._postpone(ExitCode.UNCLASSIFIED)
+            return None
+        self._postpone(result.exit_code)
+        return result
+
+    def next_run(self) -> str | None:
+        """When the next tick comes, ISO 8601 UTC."""
+        job = self._scheduler.get_job(_JOB)
+        return job.next_run_time.astimezone(UTC).isoformat(timespec="seconds") if job and job.next_run_time else None
+
+    async def _due(self) -> Callable[[], Awaitable[RunResult]]:
+        initial_done, last_scan = await self._service.progress()
+        if not initial_done:
+            return self._service.run_initial
+        if last_scan is None or self._now() - last_scan >= timedelta(seconds=self._service.config.scan_interval):
+            return self._service.run_scan
+        return self._service.run_cycle
+
+    def _postpone(self, exit_code: ExitCode) -> None:
+        """Tries again soon after the first failure, and ever later while nothing answers; jitter keeps herds apart."""
+        if exit_code not in (ExitCode.TEMPORARY, ExitCode.UNCLASSIFIED, ExitCode.DENIED, ExitCode.USAGE):
+            self._failures = 0
+            return
+        self._failures += 1
+        longest = max(LONGEST_RETRY, self._service.config.sync_interval)
+        wait = min(longest, FIRST_RETRY * 2 ** min(self._failures - 1, 20)) * (0.75 + 0.5 * self._draw())
+        if self._scheduler.get_job(_JOB) is not None:
+            self._scheduler.modify_job(_JOB, next_run_time=self._now() + timedelta(seconds=wait))
+        self._observer.note("the next run comes sooner or later than planned", in_seconds=round(wait))

@@ -1,0 +1,144 @@
+"""What `status` says, from the catalogue alone: the state in one word, why, and the figures behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sync_service import __version__
+from sync_service.models.changes import RunRecord, Totals
+from sync_service.models.errors import CatalogueMissing
+from sync_service.services.database_manager import DatabaseManager
+
+if TYPE_CHECKING:
+    from sync_service.catalogue.lock import Holder
+    from sync_service.models.config import SyncConfig
+
+
+class State(StrEnum):
+    """The state of a route in one word."""
+
+    UP_TO_DATE = "UP_TO_DATE"
+    SYNCING = "SYNCING"
+    DEGRADED = "DEGRADED"
+    STOPPED = "STOPPED"
+    NEVER_SYNCED = "NEVER_SYNCED"
+
+
+def read_status(config: SyncConfig, now: datetime | None = None) -> dict[str, Any]:
+    """The JSON of CONTRACT.md, section 4. Raises CatalogueMissing only for a damaged or unreadable catalogue, not for none."""
+    manager = open_reader(config)
+    try:
+        names = manager.route_names()
+    except CatalogueMissing:
+        return {"version": __version__, "routes": [_never("customer", "no initial sync has been run yet")]}
+    try:
+        views = [manager.for_route(name) for name in names]
+        return {"version": __version__, "routes": [route_status(v, config, now or datetime.now(UTC)) for v in views]}
+    finally:
+        manager.close()
+
+
+def open_reader(config: SyncConfig) -> DatabaseManager:
+    """The catalogue that `config` names, for reading."""
+    return DatabaseManager(config.database_url.get_secret_value() if config.database_url else config.database_path)
+
+
+def route_status(manager: DatabaseManager, config: SyncConfig, now: datetime) -> dict[str, Any]:
+    """One route's part of the status."""
+    totals = manager.totals()
+    runs = manager.runs(limit=2)
+    holder = manager.holder()
+    state, reason = judge_state(totals, runs, holder, now, config.sync_interval)
+    ended = next((run for run in runs if run.report is not None), None)
+    report: dict[str, Any] = dict(ended.report or {}) if ended else {}
+    figures = report.get("statistics", {})
+    return {
+        "route": manager.route,
+        "state": str(state),
+        "reason": reason,
+        "last_run": runs[0].started_at if runs else None,
+        "last_success": manager.last_success(),
+        "last_check": totals.scan.finished_at,
+        "next_run": manager.next_run() if holder is not None else None,
+        "files": totals.files,
+        "bytes": totals.size,
+        "pending": totals.pending,
+        "failed": totals.failed,
+        "quarantined": totals.quarantined,
+        "oldest_pending": totals.oldest_pending,
+        "events_processed": figures.get("events_processed"),
+        "operations_executed": figures.get("operations_processed"),
+        "duration_seconds": report.get("duration_seconds"),
+        "error_counts": totals.error_counts,
+        "held_deletes": totals.held.deletes if totals.held else 0,
+        "lock_holder": {"pid": holder.pid, "host": holder.host, "since": holder.started} if holder else None,
+    }
+
+
+def judge_state(
+    totals: Totals, runs: list[RunRecord], holder: Holder | None, now: datetime, interval: float
+) -> tuple[State, str]:
+    """The state in one word, and why in people's words."""
+    last = runs[0] if runs else None
+    if last is not None and last.finished_at is None and holder is not None:
+        return State.SYNCING, f"a run ({last.sync_type}) is under way since {last.started_at}"
+    if not totals.initial_done:
+        why = (
+            "the first sync was begun and is not complete; run initial-sync to go on"
+            if runs
+            else "no initial sync has been run yet"
+        )
+        return State.NEVER_SYNCED, why
+    if reasons := _degraded(totals, last):
+        return State.DEGRADED, "; ".join(reasons)
+    if (
+        holder is None
+        and last is not None
+        and _age(last.finished_at or last.started_at, now) > timedelta(seconds=3 * interval)
+    ):
+        return (
+            State.STOPPED,
+            f"no daemon is running, and nothing has been synced since {last.finished_at or last.started_at}",
+        )
+    if totals.pending:
+        return (
+            State.UP_TO_DATE,
+            f"all that the last run saw is delivered; {totals.pending} changes wait for the next run",
+        )
+    return State.UP_TO_DATE, "everything that was observed is delivered"
+
+
+def _degraded(totals: Totals, last: RunRecord | None) -> list[str]:
+    reasons = []
+    if totals.held is not None:
+        reasons.append(f"{totals.held.deletes} deletes are held: {totals.held.reason} (approve-deletes lets them go)")
+    if totals.quarantined:
+        reasons.append(f"{totals.quarantined} in quarantine (refused, or failed too often)")
+    if totals.failed:
+        reasons.append(f"{totals.failed} operations failed and are tried again with the next run")
+    if last is not None and last.finished_at is None:
+        reasons.append(f"the run begun at {last.started_at} was cut off; the next one goes on where it was")
+    elif last is not None and last.success is False and not reasons:
+        reasons.append(_first_error(last))
+    return reasons
+
+
+def _first_error(run: RunRecord) -> str:
+    report: dict[str, Any] = dict(run.report or {})
+    errors = report.get("errors") or [{}]
+    return f"the last run failed: {errors[0].get('message') or 'see runs show'}"
+
+
+def _age(text: str, now: datetime) -> timedelta:
+    return now - datetime.fromisoformat(text)
+
+
+def _never(route: str, reason: str) -> dict[str, Any]:
+    empty = dict.fromkeys(
+        ("last_run", "last_success", "last_check", "next_run", "oldest_pending", "events_processed", "operations_executed",
+         "duration_seconds", "lock_holder")
+    )  # fmt: skip
+    zeros = dict.fromkeys(("files", "bytes", "pending", "failed", "quarantined", "held_deletes"), 0)
+    return {"route": route, "state": str(State.NEVER_SYNCED), "reason": reason, **empty, **zeros, "error_counts": {}}

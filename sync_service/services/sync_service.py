@@ -1,0 +1,331 @@
+"""SyncService: one route kept in step, by a cycle that reads aloud (events, snapshot, diff, plan, guard, deliver, report)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sync_service import __version__
+from sync_service.models.changes import RunRecord, ScanStatus
+from sync_service.models.data_models import Kind, Operation, Result, SyncType
+from sync_service.models.errors import CatalogueMissing, ExitCode, SyncError
+from sync_service.ports import Destination, Engine, EventLog, Source
+from sync_service.services import status
+from sync_service.services.courier import Courier, idempotency_key
+from sync_service.services.csv_processor import CsvProcessor
+from sync_service.services.delivery import Delivery
+from sync_service.services.event_processor import EventProcessor, Scope
+from sync_service.services.guard import Guard, judge
+from sync_service.services.planner import Planner
+from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
+from sync_service.services.requests import take_approvals
+from sync_service.services.scanner import Scanner
+from sync_service.services.tools import Tools
+
+if TYPE_CHECKING:
+    from sync_service.models.config import SyncConfig
+
+ROUNDS = 5
+"""Times that one cycle goes round where objects change while they are sent."""
+
+STEP = 1_000
+"""Deletes that are looked up and sent at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteParts:
+    """The adapters of one route, and what its services work with. `new_run_id` and the clocks come in from outside."""
+
+    route: str
+    tools: Tools
+    source: Source
+    log: EventLog | None
+    destination: Destination
+    engine: Callable[[Courier], Engine]
+    scope: Scope
+    stamp: Callable[[], str]
+    new_run_id: Callable[[], str]
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: its report (CONTRACT, section 4) and the exit code that it means."""
+
+    report: dict[str, Any]
+    exit_code: ExitCode
+
+
+class SyncService:
+    """Keeps one route in step. Made from a config alone it can tell the status; `bootstrap` gives it its parts for more."""
+
+    def __init__(self, config: SyncConfig, parts: RouteParts | None = None) -> None:
+        self.config = config
+        self.parts = parts
+        if parts is not None:
+            self._assemble(parts)
+
+    def _assemble(self, parts: RouteParts) -> None:
+        config, tools = self.config, parts.tools
+        catalogue_id = tools.catalogue.catalogue_id
+        courier = Courier(
+            parts.source, parts.destination, tools.retry, lambda o: idempotency_key(catalogue_id, parts.route, o)
+        )
+        self._tools = tools
+        self._catalogue, self._thread, self._observer = tools.catalogue, tools.thread, tools.observer
+        self._scanner = Scanner(tools, parts.source)
+        self._events = None
+        if parts.log is not None:
+            trust = config.event_trust == "event"
+            self._events = EventProcessor(tools, parts.log, parts.source, parts.scope, trust)
+        self._csv = CsvProcessor(config.snapshots_dir, config.snapshot_retention, config.snapshot_scope == "full")
+        self._planner = Planner(tools.catalogue, tools.thread, catalogue_id)
+        self._delivery = Delivery(tools, parts.source, courier, parts.engine(courier), config.max_attempts)
+        self._guard = Guard(config.max_delete, config.max_delete_percent)
+
+    # ------------------------------------------------------------ status
+
+    def get_sync_status(self) -> dict[str, Any]:
+        """The JSON of `status` (CONTRACT, section 4), from the catalogue alone, also while a daemon runs."""
+        return status.read_status(self.config)
+
+    async def progress(self) -> tuple[bool, datetime | None]:
+        """(whether the first sync is through, when the last full scan ended)."""
+        totals = await self._thread(self._catalogue.totals)
+        ended = totals.scan.finished_at
+        return totals.initial_done, datetime.fromisoformat(ended) if ended else None
+
+    async def tell_next_run(self, when: str | None) -> None:
+        """Notes for `status` when the next run comes."""
+        await self._thread(self._catalogue.set_next_run, when)
+
+    # ------------------------------------------------------------ runs
+
+    async def run_initial(self) -> RunResult:
+        """The first sync: position, scan, deliver, replay. Run again it scans again, and sends what is missing."""
+        return await self._run("initial", self._initial_steps)
+
+    async def run_cycle(self) -> RunResult:
+        """One cycle: what the log tells, delivered. Raises CatalogueMissing before the first sync is through."""
+        await self._require_initial()
+        return await self._run("incremental", self._cycle_steps)
+
+    async def run_scan(self) -> RunResult:
+        """A cycle with a full scan, which finds what events have lost."""
+        await self._require_initial()
+        return await self._run("scan", self._scan_steps)
+
+    async def _initial_steps(self, facts: RunFacts) -> None:
+        if self._events is not None:
+            await self._events.note_position()
+        await self._scan_first(facts)
+        await self._deliver_all(facts)
+        await self._read_events(facts)
+        await self._deliver_all(facts)
+        if not facts.silent and not facts.problems and not self._tools.retry.halt.is_set:
+            await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id, True)
+            await self._thread(self._catalogue.finish_initial)
+
+    async def _cycle_steps(self, facts: RunFacts) -> None:
+        await self._read_events(facts)
+        await self._deliver_all(facts)
+
+    async def _scan_steps(self, facts: RunFacts) -> None:
+        await self._read_events(facts)
+        await self._attempt(facts, self._scan(facts))
+        await self._deliver_all(facts)
+
+    # ------------------------------------------------------------ the steps of a cycle
+
+    async def _scan_first(self, facts: RunFacts) -> None:
+        """The scan of a first sync; one that is complete, with delivery cut off behind it, is not done again."""
+        state = await self._thread(self._catalogue.scan_state)
+        totals = await self._thread(self._catalogue.totals)
+        if state.status is ScanStatus.COMPLETE and not totals.initial_done:
+            return
+        await self._scan(facts)
+
+    async def _scan(self, facts: RunFacts) -> None:
+        state = await self._scanner.scan()
+        facts.keys_scanned = state.keys
+
+    async def _read_events(self, facts: RunFacts) -> None:
+        """Reads and records the log. Where it fails, what is pending goes out all the same."""
+        if self._events is not None and not self._tools.retry.halt.is_set:
+            await self._attempt(facts, self._events.replay(facts.events))
+
+    async def _deliver_all(self, facts: RunFacts) -> None:
+        """Rounds of snapshot, diff, plan and deliver, until the states agree or nothing more can be done now."""
+        self._observer.phase("deliver", *await self._thread(self._expected))
+        await self._delivery.settle()
+        for _ in range(ROUNDS):
+            self._delivery.counts.again = False
+            await self._deliver_round(facts)
+            if not self._delivery.counts.again or self._halted(facts):
+                break
+
+    def _expected(self) -> tuple[int, int]:
+        totals = self._catalogue.totals()
+        return totals.pending, totals.size if not totals.initial_done else 0
+
+    async def _deliver_round(self, facts: RunFacts) -> None:
+        pair = await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id)
+        waiting: dict[int, tuple[Kind, ...]] = {}
+        deletes = array("q")
+        windows = self._csv.diff(pair)
+        while (window := await asyncio.to_thread(next, windows, None)) is not None:
+            plan = await self._planner.sort(window)
+            waiting |= plan.waiting
+            deletes.extend(plan.deletes)
+            await self._delivery.send(plan.ready)
+        await self._delivery.drain()
+        await self._deliver_waiting(facts, waiting)
+        await self._deliver_deletes(facts, deletes)
+        self._halted(facts)
+
+    async def _deliver_waiting(self, facts: RunFacts, waiting: dict[int, tuple[Kind, ...]]) -> None:
+        """Rows with several operations, or whose path another row holds: wave after wave, as paths become free."""
+        while waiting and not self._halted(facts):
+            wave = await self._planner.wave(waiting)
+            if not wave:
+                return
+            results = await self._delivery.run(wave)
+            for operation in wave:
+                self._advance(waiting, operation, results.get(operation.row_id))
+
+    def _advance(self, waiting: dict[int, tuple[Kind, ...]], operation: Operation, result: Result | None) -> None:
+        """What remains to be done of a row after one of its operations; a row that failed waits for the next cycle."""
+        kinds = waiting.get(operation.row_id, ())
+        if result is Result.DONE and self._planner.is_aside(operation):
+            return
+        if result is Result.DONE and kinds[1:]:
+            waiting[operation.row_id] = kinds[1:]
+        else:
+            waiting.pop(operation.row_id, None)
+
+    async def _deliver_deletes(self, facts: RunFacts, ids: array[int]) -> None:
+        """Deletes come last, and not past the guard."""
+        await self._take_approvals()
+        causes = await self._thread(self._catalogue.delete_causes, list(ids))
+        approved = set(await self._thread(self._catalogue.approved))
+        files = await self._thread(self._catalogue.delivered_count)
+        suspicion = (await self._thread(self._catalogue.scan_state)).suspicion
+        verdict = judge(self._guard, causes, approved, files, suspicion)
+        facts.held, facts.held_reason = verdict.held, verdict.reason
+        await self._thread(self._catalogue.put_held, verdict.held, verdict.reason, self._tools.now())
+        if verdict.held:
+            self._observer.problem(
+                "deletes are held until a person agrees", deletes=verdict.held, reason=verdict.reason
+            )
+        for start in range(0, len(verdict.allowed), STEP):
+            if self._halted(facts):
+                return
+            await self._delivery.send(await self._planner.deletes(verdict.allowed[start : start + STEP]))
+        await self._delivery.drain()
+
+    async def _take_approvals(self) -> None:
+        """What a person agreed to beside a running daemon."""
+        left = await self._thread(take_approvals, self.config.requests_dir)
+        if left:
+            await self._thread(self._catalogue.approve, left, self._tools.now())
+
+    # ------------------------------------------------------------ around the steps
+
+    async def _run(self, sync_type: SyncType, steps: Callable[[RunFacts], Any]) -> RunResult:
+        parts = self._require_parts()
+        began = parts.monotonic()
+        facts = RunFacts(parts.new_run_id(), sync_type, parts.route, self._tools.now())
+        run = RunRecord(facts.run_id, parts.route, sync_type, facts.started_at)
+        await self._thread(self._catalogue.begin_run, run)
+        self._delivery.begin()
+        try:
+            await self._attempt(facts, steps(facts))
+        finally:
+            await self._delivery.stop()
+        return await self._end(facts, began)
+
+    async def _attempt(self, facts: RunFacts, step: Any) -> Any:
+        """A step whose expected errors end that step alone."""
+        try:
+            return await step
+        except SyncError as error:
+            facts.problems.append(error)
+            self._observer.problem(str(error), kind=error.kind)
+            return None
+
+    async def _end(self, facts: RunFacts, began: float) -> RunResult:
+        parts = self._require_parts()
+        facts.delivery = self._delivery.counts
+        await self._thread(self._catalogue.tidy)
+        facts.still_failing = await self._thread(self._catalogue.list_failures, ERRORS_SHOWN)
+        exit_code = exit_code_of(facts)
+        service = await self._thread(self._service_info)
+        report = build_report(facts, exit_code is ExitCode.DONE, parts.monotonic() - began, service)
+        self._observer.phase("report")
+        run = RunRecord(
+            facts.run_id, parts.route, facts.sync_type, facts.started_at, self._tools.now(), exit_code is ExitCode.DONE,
+            int(exit_code), report,
+        )  # fmt: skip
+        await self._thread(self._catalogue.end_run, run)
+        await self._attempt(facts, self._thread(keep_report, self.config.reports_dir, self._stamp(), report))
+        await self._hand_over_reports()
+        self._observer.finished(report)
+        return RunResult(report, exit_code)
+
+    async def _hand_over_reports(self) -> None:
+        """This run's report, and those that were not received before. A failing report never fails a sync."""
+        parts = self._require_parts()
+        waiting = await self._thread(self._catalogue.runs, 20, True)
+        for run in reversed(waiting):
+            try:
+                await parts.destination.report(run.report or {})
+            except SyncError as error:
+                self._observer.note(
+                    "a run report was not received; it is sent again with the next run", error=str(error)
+                )
+                return
+            await self._thread(self._catalogue.mark_reported, run.run_id)
+
+    def _service_info(self) -> dict[str, Any]:
+        return {
+            "database_path": str(self.config.database_path),
+            "customer_bucket": self.config.customer.bucket or None,
+            "record_count": self._catalogue.get_record_count(),
+            "version": __version__,
+        }
+
+    def _halted(self, facts: RunFacts) -> bool:
+        """Whether to stop here: a signal came, or the destination does not answer."""
+        if self._delivery.silent:
+            facts.silent = True
+        return facts.silent or self._tools.retry.halt.is_set
+
+    async def _require_initial(self) -> None:
+        if not (await self._thread(self._catalogue.totals)).initial_done:
+            raise CatalogueMissing("the first sync has not been completed", hint="Run initial-sync first")
+
+    def _require_parts(self) -> RouteParts:
+        assert self.parts is not None, "made from a config alone, it only tells the status"
+        return self.parts
+
+    def _stamp(self) -> str:
+        return self._require_parts().stamp()
+
+
+def exit_code_of(facts: RunFacts) -> ExitCode:
+    """What a run's end means to who started it."""
+    if facts.problems:
+        return facts.problems[0].exit_code
+    if facts.silent:
+        return ExitCode.TEMPORARY
+    kinds = {failure.kind for failure in facts.still_failing}
+    if kinds and kinds <= {"denied", "clock_skew"}:
+        return ExitCode.DENIED
+    if facts.delivery.failed or facts.still_failing:
+        return ExitCode.PARTLY
+    return ExitCode.GUARDED if facts.held else ExitCode.DONE
