@@ -299,7 +299,9 @@ def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", h
 
 
 @_command("demo")
-def demo(common: Common) -> int:
+def demo(
+    common: Common, keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False
+) -> int:
     """The whole story on embedded parts: a bucket, a file manager, every kind of change, and the proof."""
     import runpy
     import sys
@@ -307,7 +309,7 @@ def demo(common: Common) -> int:
     script = Path(__file__).parent.parent / "scripts" / "demo.py"
     if not script.exists():
         raise ConfigurationError("the demo needs a checkout of the project", hint="Clone it, then: make demo")
-    sys.argv = [str(script)]
+    sys.argv = [str(script), *(["--keep"] if keep else [])]
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as end:

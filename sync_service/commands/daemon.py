@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 from sync_service import __version__, bootstrap
+from sync_service.commands import live_reload
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import ConfigurationError, ExitCode, SyncError
 from sync_service.ports import Observer
@@ -22,8 +20,6 @@ from sync_service.services.retry import Halt
 from sync_service.services.scheduler import Scheduler
 from sync_service.services.status import read_status
 from sync_service.services.sync_service import SyncService
-
-_CHILD = "SYNC_LIVE_RELOAD_CHILD"
 
 NEEDS_RESTART = (
     "database_path",
@@ -38,8 +34,8 @@ NEEDS_RESTART = (
 
 def run_daemon(config: SyncConfig, *, verbose: bool = False, quiet: bool = False) -> ExitCode:
     """Runs until a signal ends it. Raises SyncErrors that leave nothing to run (settings, lock, damaged catalogue)."""
-    if config.live_reload and not os.environ.get(_CHILD):
-        return _watched()
+    if config.live_reload and not live_reload.is_child():
+        live_reload.run_reloading([*(["-v"] if verbose else []), *(["-q"] if quiet else [])])
     metrics = Metrics(__version__)
     observer = bootstrap.make_observer(config, quiet=quiet, verbose=verbose, metrics=metrics)
     catalogue = bootstrap.open_catalogue(config, "daemon")
@@ -47,22 +43,6 @@ def run_daemon(config: SyncConfig, *, verbose: bool = False, quiet: bool = False
         return run(lambda halt: Daemon(config, catalogue, observer, metrics, halt).run())
     finally:
         catalogue.close()
-
-
-def _watched() -> ExitCode:
-    """Runs the daemon as a child that is ended and started anew whenever the code changes."""
-    from watchfiles import PythonFilter, run_process
-
-    os.environ[_CHILD] = "1"
-    command = f"{sys.executable} -m sync_service.main daemon"
-    run_process(
-        Path(__file__).parent.parent,
-        target=command,
-        target_type="command",
-        watch_filter=PythonFilter(),
-        sigint_timeout=30,
-    )
-    return ExitCode.DONE
 
 
 class Daemon:

@@ -39,7 +39,9 @@ class Plan:
             found.append(f"{held} deletes would be held: {self.report['held_reason']}")
         for problem in self.report["errors"]:
             found.append(f"problem: {shown(problem['message'], 500)}")
-        return [*found, f"{len(self.operations)} operations; nothing was changed"]
+        whole = self.exit_code in (ExitCode.DONE, ExitCode.GUARDED)
+        verdict = "nothing was changed" if whole else "the plan is NOT COMPLETE, see the problems; nothing was changed"
+        return [*found, f"{len(self.operations)} operations; {verdict}"]
 
     def as_json(self) -> dict[str, Any]:
         operations = [

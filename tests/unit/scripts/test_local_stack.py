@@ -1,0 +1,102 @@
+"""The local stack: processes that are surely ours, ports, and what is kept of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts import local_stack, processes
+from scripts.local_stack import Stack, StackError
+from scripts.processes import Process
+from sync_service.models.config import SyncConfig
+
+WAITS = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read(); import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(local_stack, "FOLDER", tmp_path / "local")
+    return tmp_path / "local"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Process]:
+    process = processes.start(WAITS, tmp_path / "log", os.environ)
+    yield process
+    processes.end(process, 10)
+
+
+def test_ends_what_it_started(running: Process) -> None:
+    """A process that was started is alive until it is ended, and then never again."""
+    assert running.alive
+    assert processes.end(running, 10)
+    assert not running.alive
+    assert not processes.end(running, 10)
+
+
+def test_another_process_of_the_same_pid_is_left_alone(running: Process) -> None:
+    """A pid that was given to another process since is not ours to end."""
+    assert not processes.end(Process(running.pid, "some other time"), 10)
+    assert running.alive
+
+
+def test_stack_is_kept(folder: Path) -> None:
+    """What runs is known again, and the settings file is for this user alone."""
+    stack = Stack(dict(local_stack.PORTS), {"s3": Process(1, "then")}, "a-secret")
+    local_stack.save(stack)
+    assert local_stack.load() == stack
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_settings_file_can_be_used(folder: Path) -> None:
+    """The variables in stack.env are settings that the service takes."""
+    local_stack.save(Stack(dict(local_stack.PORTS), {}, "a-secret"))
+    config = SyncConfig.from_env({}, folder / "stack.env")
+    assert config.require_route().endpoint == "http://127.0.0.1:9001"
+    assert config.data_dir == folder
+
+
+def test_damaged_stack_file(folder: Path) -> None:
+    """A damaged stack.json stops everything with what to do."""
+    folder.mkdir()
+    (folder / "stack.json").write_text("{")
+    with pytest.raises(StackError, match="damaged"):
+        local_stack.load()
+
+
+def test_taken_port() -> None:
+    """Where the port is taken, a free one is found."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert local_stack._port("s3", port) not in {port, 0}
+
+
+def test_down_and_clean_without_a_stack(folder: Path) -> None:
+    """Ending what was never started is no failure."""
+    assert [local_stack.main([command]) for command in ("down", "clean")] == [0, 0]
+    assert not folder.exists()
+
+
+def test_daemon_needs_the_stack(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The daemon is not started without its servers; the message says what to run."""
+    assert local_stack.main(["daemon"]) == 1
+    assert "make up" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
+def test_no_suitable_python(tmp_path: Path) -> None:
+    """Without a suitable Python the set-up says in one line what to install."""
+    (tmp_path / "scripts").mkdir()
+    script = tmp_path / "scripts/setup_venv.sh"
+    script.write_bytes((local_stack.ROOT / "scripts/setup_venv.sh").read_bytes())
+    env = {**os.environ, "PYTHON": "no-such-python"}
+    done = subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Python 3.11 or newer with venv is needed")
+    assert done.stderr.count("\n") == 1
