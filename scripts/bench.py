@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -24,9 +25,16 @@ from pathlib import Path
 import uvloop
 
 from scripts.bench_servers import key_of
-from sync_service.clients.infrastructure_api import Attributes, InfrastructureAPI
+from sync_service import bootstrap
 from sync_service.clients.api_upload import Upload
+from sync_service.clients.infrastructure_api import Attributes, InfrastructureAPI
 from sync_service.clients.s3_manager import S3Manager
+from sync_service.models.config import SyncConfig
+from sync_service.reporting.null import NullObserver
+from sync_service.services.concurrency import CatalogueThread
+from sync_service.services.retry import RetryPolicy
+from sync_service.services.scanner import Scanner
+from sync_service.services.tools import Tools
 from sync_service.sources.s3_bucket import S3BucketSource
 
 ROOT = Path(__file__).parent.parent
@@ -163,14 +171,6 @@ def scan() -> list[str]:
 
 async def scan_alone(env: dict[str, str]) -> float:
     """The scan step by itself, in this process, into a new catalogue."""
-    from sync_service import bootstrap
-    from sync_service.models.config import SyncConfig
-    from sync_service.reporting.null import NullObserver
-    from sync_service.services.concurrency import CatalogueThread
-    from sync_service.services.retry import RetryPolicy
-    from sync_service.services.scanner import Scanner
-    from sync_service.services.tools import Tools
-
     config = SyncConfig.from_env(env, None)
     catalogue, thread = bootstrap.open_catalogue(config, "bench"), CatalogueThread()
     source = S3BucketSource(s3_of(env))
@@ -200,7 +200,7 @@ def cycle() -> list[str]:
     seconds = {}
     for rows in (10_000, 1_000_000):
         with servers(rows, 100) as env:
-            prepare(env, rows)
+            prepare(env)
             took = []
             for turn in range(5):
                 post_events(env, range(turn * 1_000, (turn + 1) * 1_000))
@@ -218,20 +218,20 @@ def post_events(env: dict[str, str], numbers: range) -> None:
     urllib.request.urlopen(request).read()
 
 
-def prepare(env: dict[str, str], rows: int) -> None:
+def prepare(env: dict[str, str]) -> None:
     """A catalogue as an initial sync leaves it: scanned, and written as delivered."""
-    import sqlite3
-
     uvloop.run(scan_alone(env))
     with sqlite3.connect(env["DATABASE_PATH"]) as db:
-        columns = 'id, route_id, file_path, permissions, owner, "group", size, file_type, etag, last_modified, internal_id, version_id, revision'
+        columns = (
+            'id, route_id, file_path, permissions, owner, "group", size, file_type, etag, last_modified, '
+            "internal_id, version_id, revision"
+        )
         db.execute(f"INSERT INTO delivered ({columns}) SELECT {columns} FROM observed")
         db.execute("UPDATE delivered SET etag = 'older' WHERE id <= 5000")
         db.execute("DELETE FROM touched")
         db.execute("UPDATE routes SET initial_done = 1, positioned = 1")
         db.execute("UPDATE scans SET finished_at = '2026-01-01T00:00:00Z'")
     db.close()
-    del rows
 
 
 @case
