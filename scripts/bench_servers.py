@@ -19,6 +19,7 @@ import uvloop
 PAGE = 1000
 PIECE = bytes(256 * 1024)
 MODIFIED = "2026-01-02T03:04:05.000Z"
+DESCRIBED = "Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT\r\nContent-Type: application/octet-stream\r\n"
 
 
 def key_of(number: int) -> str:
@@ -52,7 +53,7 @@ class Bucket:
         number = number_of(unquote(parts[2]))
         if number >= self.keys:
             return head(404, 0), b"", 0
-        described = f'ETag: "{self.etag}"\r\nLast-Modified: Fri, 02 Jan 2026 03:04:05 GMT\r\nContent-Type: application/octet-stream\r\n'
+        described = f'ETag: "{self.etag}"\r\n{DESCRIBED}'
         if method == "HEAD":
             return head(200, self.size, described), b"", 0
         return head(200, self.size, described), self.body or b"", 0 if self.body is not None else self.size

@@ -400,3 +400,15 @@ def test_notices() -> None:
     """What is accepted and has no effect yet is said, by name."""
     config = read(PERMISSIONS_FROM="acl", SYNC_CONFIG="sync.yaml", SYNC_ENGINE="dask://h:8786")
     assert [line.split(" ")[0] for line in config.notices()] == ["PERMISSIONS_FROM=acl", "SYNC_CONFIG", "SYNC_ENGINE"]
+
+
+def test_example_file_names_every_variable(tmp_path: Path) -> None:
+    """`.env.example` has each variable once, with the default that is in force, and none that does not exist."""
+    example = Path(__file__).parents[3] / ".env.example"
+    path = tmp_path / ".env"
+    lines = [line.removeprefix("#") for line in example.read_text().splitlines() if "=" in line and " " not in line]
+    names = [line.partition("=")[0] for line in lines]
+    assert sorted(set(names) - {"BIND_ADDRESS", "MINIO_IMAGE"}) == sorted(n.upper() for n in SyncConfig.model_fields)
+    assert len(names) == len(set(names))
+    path.write_text("\n".join(line for line in lines if not line.startswith(("CUSTOMER", "TARGET"))))
+    assert SyncConfig.from_env({}, path).model_dump() == read().model_dump()
