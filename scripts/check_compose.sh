@@ -14,6 +14,18 @@ compose() { docker compose -f docker-compose.yml "$@"; }
 docker compose version >/dev/null 2>&1 || compose() { docker-compose -f docker-compose.yml "$@"; }
 service() { compose exec -T sync-service s3-sync "$@"; }
 
+# Waits until the route is up to date and says so; a cycle may be under way at any one look.
+settled() {
+  local said=
+  for _ in $(seq 60); do
+    said=$(service status 2>&1 || true)
+    case "$said" in *UP_TO_DATE*) echo "$said"; return 0 ;; esac
+    sleep 2
+  done
+  echo "not up to date: $said" >&2
+  return 1
+}
+
 finish() {
   local code=$?
   [ "$code" = 0 ] || compose logs --tail 40 || true
@@ -26,11 +38,7 @@ trap finish EXIT
 export SYNC_INTERVAL=5
 compose build --quiet
 compose up -d sync-service
-for _ in $(seq 60); do
-  [ "$(service status --json 2>/dev/null | grep -c '"state": "UP_TO_DATE"')" = 1 ] && break
-  sleep 2
-done
-service status | tee /dev/stderr | grep -q UP_TO_DATE
+settled
 
 echo "--- a change in the customer's bucket reaches the file manager"
 compose exec -T mock-api python - <<'PYTHON'
@@ -51,5 +59,5 @@ for _ in $(seq 60); do
   sleep 2
 done
 compose ps
-service status | grep -q UP_TO_DATE
+settled
 echo "the Compose file works"

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     from sync_service.cli import call
-    from sync_service.runner import Stopped
+    from sync_service.stopped import Stopped
 
     try:
         call(arguments)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sync_service.console import message
 from sync_service.models.errors import ExitCode
 from sync_service.services.retry import Halt
+from sync_service.stopped import Stopped
 
 T = TypeVar("T")
 
@@ -20,14 +21,6 @@ GRACE = 20.0
 """Seconds that requests under way have to end after the first signal; the rest of the 30 s is for handing back."""
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-
-
-class Stopped(Exception):
-    """The command ended because of a signal; `exit_code` says which."""
-
-    def __init__(self, exit_code: ExitCode) -> None:
-        super().__init__(exit_code.name)
-        self.exit_code = exit_code
 
 
 def run(command: Callable[[Halt], Awaitable[T]]) -> T:

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from sync_service.catalogue.dialects import chunked, delete_ids, execute_many, insert_rows
+from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
 from sync_service.catalogue.doubts import decode_operation, encode_operation
-from sync_service.catalogue.observing import row_of
+from sync_service.catalogue.observing import ROW_FIELDS, row_of
+from sync_service.catalogue.running_totals import add_delivered, drop_delivered
 from sync_service.catalogue.tables import delivered, observed, touched
 from sync_service.models.changes import Confirmation, Doubt
 from sync_service.models.data_models import (
@@ -29,6 +30,8 @@ UNKNOWN_VERSION = "?"
 SnapshotRow = tuple[Any, ...]
 """One line of a snapshot, in the order of SNAPSHOT_COLUMNS."""
 
+_ROW = tuple(delivered.c[name] for name in ROW_FIELDS)
+
 # A row is in step when both states hold the same; a wish that the source does not have (NULL) is met by anything.
 _IN_STEP = """
     EXISTS (SELECT 1 FROM observed o JOIN delivered d ON d.id = o.id WHERE o.id = touched.id AND d.doubt IS NULL
@@ -43,13 +46,14 @@ _IN_STEP = """
 def mark(conn: Connection, route_id: int, operations: Sequence[Operation]) -> None:
     """Notes in each row what is about to be attempted. A create makes its row, with no version yet."""
     creates = [o for o in operations if o.kind is Kind.CREATE]
-    delete_ids(conn, delivered, [o.row_id for o in creates])
+    drop_delivered(conn, route_id, [o.row_id for o in creates])
     insert_rows(
         conn,
         delivered,
         ("id", "route_id", "file_path", "size", "etag", "last_modified", "revision", "doubt"),
         [(o.row_id, route_id, o.file_path, 0, "", "", o.revision, encode_operation(o)) for o in creates],
     )
+    add_delivered(conn, route_id, len(creates))
     execute_many(
         conn,
         "UPDATE delivered SET doubt = ? WHERE id = ?",
@@ -66,18 +70,18 @@ def confirm(conn: Connection, route_id: int, confirmations: Sequence[Confirmatio
         if result is Result.DONE:
             _done(conn, route_id, group)
         elif result is Result.MISSING:
-            _drop(conn, [c.outcome.operation.row_id for c in group])
+            drop_delivered(conn, route_id, [c.outcome.operation.row_id for c in group])
         elif result is Result.STORED_WRONG:
             _stored_wrong(conn, [c.outcome for c in group])
         elif result is not Result.UNKNOWN:
-            release(conn, [c.outcome.operation for c in group])
+            release(conn, route_id, [c.outcome.operation for c in group])
     leave_in_step(conn, [c.outcome.operation.row_id for c in confirmations])
 
 
-def release(conn: Connection, operations: Iterable[Operation]) -> None:
+def release(conn: Connection, route_id: int, operations: Iterable[Operation]) -> None:
     """These attempts had no effect: the marks go, and with them the rows that a create had made."""
     ids = [(o.row_id,) for o in operations]
-    execute_many(conn, "DELETE FROM delivered WHERE id = ? AND etag = ''", ids)
+    add_delivered(conn, route_id, -execute_many(conn, "DELETE FROM delivered WHERE id = ? AND etag = ''", ids))
     execute_many(conn, "UPDATE delivered SET doubt = NULL WHERE id = ?", ids)
 
 
@@ -92,20 +96,21 @@ def leave_in_step(conn: Connection, ids: Sequence[int] | None = None) -> None:
 def doubts(conn: Connection, route_id: int) -> list[Doubt]:
     """The rows in doubt, in order of id."""
     query = (
-        select(delivered)
-        .where(delivered.c.doubt.is_not(None), delivered.c.route_id == route_id)
+        select(*_ROW, delivered.c.doubt)
+        .where(delivered.c.doubt.is_not(None), _of_route(delivered, route_id))
         .order_by(delivered.c.id)
     )
     return [Doubt(decode_operation(record.doubt), row_of(record)) for record in conn.execute(query)]
 
 
 def holders(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, int]:
-    """Which delivered row holds each of these paths."""
+    """Which delivered row holds each of these paths; a settled one where an attempt in doubt is on it too."""
     found: dict[str, int] = {}
     for part in chunked(paths):
         query = select(delivered.c.file_path, delivered.c.id).where(
             delivered.c.route_id == route_id, delivered.c.file_path.in_(part)
         )
+        query = query.order_by(delivered.c.doubt.is_(None))
         found.update((path, row_id) for path, row_id in conn.execute(query))
     return found
 
@@ -114,13 +119,10 @@ def rows_by_id(conn: Connection, ids: Iterable[int]) -> dict[int, Row]:
     """The delivered rows with these ids."""
     found: dict[int, Row] = {}
     for part in chunked(ids):
-        found.update((r.id, row_of(r)) for r in conn.execute(select(delivered).where(delivered.c.id.in_(part))))
+        found.update(
+            (record[0], row_of(record)) for record in conn.execute(select(*_ROW).where(delivered.c.id.in_(part)))
+        )
     return found
-
-
-def count(conn: Connection, route_id: int) -> int:
-    """Rows that the destination holds."""
-    return int(conn.execute(select(func.count()).where(delivered.c.route_id == route_id)).scalar_one())
 
 
 def delivered_rows(conn: Connection, route_id: int, full: bool, step: int) -> Iterator[SnapshotRow]:
@@ -160,7 +162,6 @@ def _by_id(conn: Connection, base: Any, id_column: Any, step: int) -> Iterator[S
 
 
 def _done(conn: Connection, route_id: int, group: Sequence[Confirmation]) -> None:
-    del route_id  # the rows are there already: the mark made them
     done = [c.outcome for c in group]
     execute_many(
         conn,
@@ -183,11 +184,7 @@ def _done(conn: Connection, route_id: int, group: Sequence[Confirmation]) -> Non
         "revision = ?, doubt = NULL WHERE id = ?",
         [_permitted(o) for o in done if o.operation.kind is Kind.CHANGE_PERMISSION],
     )
-    _drop(conn, [o.operation.row_id for o in done if o.operation.kind is Kind.DELETE])
-
-
-def _drop(conn: Connection, ids: Sequence[int]) -> None:
-    delete_ids(conn, delivered, ids)
+    drop_delivered(conn, route_id, [o.operation.row_id for o in done if o.operation.kind is Kind.DELETE])
 
 
 def _stored_wrong(conn: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -9,16 +9,31 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, delete
 
+from sync_service.catalogue.figures import Ask
+
 T = TypeVar("T")
 
 IN_LIMIT = 500
 
 
-def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Runs `statement`, written with `?` for its values, once for each of `rows`."""
-    if rows:
-        sql = statement if conn.dialect.name == "sqlite" else statement.replace("?", "%s")
-        conn.exec_driver_sql(sql, [tuple(row) for row in rows])
+def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Runs `statement`, written with `?` for its values, once for each of `rows`. Returns how many rows it met in all."""
+    if not rows:
+        return 0
+    return conn.exec_driver_sql(_of_dialect(conn, statement), [tuple(row) for row in rows]).rowcount
+
+
+def asking(conn: Connection) -> Ask:
+    """`conn` as the plain questions of `figures` want it."""
+
+    def ask(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [tuple(record) for record in conn.exec_driver_sql(_of_dialect(conn, sql), values)]
+
+    return ask
+
+
+def _of_dialect(conn: Connection, statement: str) -> str:
+    return statement if conn.dialect.name == "sqlite" else statement.replace("?", "%s")
 
 
 def insert_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
@@ -32,10 +47,9 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our own names
 
 
-def delete_ids(conn: Connection, table: Table, ids: Iterable[int]) -> None:
-    """Deletes the rows of `table` with these `id`s."""
-    for part in chunked(ids):
-        conn.execute(delete(table).where(table.c.id.in_(part)))
+def delete_ids(conn: Connection, table: Table, ids: Iterable[int]) -> int:
+    """Deletes the rows of `table` with these `id`s. Returns how many there were."""
+    return sum(conn.execute(delete(table).where(table.c.id.in_(part))).rowcount for part in chunked(ids))
 
 
 def chunked(items: Iterable[T], size: int = IN_LIMIT) -> Iterator[list[T]]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
-from sync_service.models.changes import EventRecord, ScanState, ScanStatus
+from sync_service.models.changes import EventRecord, ScanState
 from sync_service.models.data_models import Poison
 from sync_service.models.event_identity import content_hash
 
@@ -82,7 +82,7 @@ def known_poison(conn: Connection, route_id: int, poison: Iterable[Poison]) -> s
 def relooks_due(conn: Connection, route_id: int) -> dict[str, int]:
     """Keys to look at again, with how often that failed."""
     query = select(relooks.c.file_path, relooks.c.attempts).where(relooks.c.route_id == route_id)
-    return dict(record._tuple() for record in conn.execute(query))
+    return dict(conn.execute(query).all())
 
 
 def put_relooks(conn: Connection, route_id: int, again: dict[str, tuple[int, str]]) -> None:
@@ -95,12 +95,11 @@ def put_relooks(conn: Connection, route_id: int, again: dict[str, tuple[int, str
     )
 
 
-def prune_events(conn: Connection, route_id: int, keep: int) -> None:
-    """Forgets all but the newest `keep` events and quarantined texts, so that the file does not grow for ever."""
-    for table, column in ((events, events.c.seq), (quarantine, quarantine.c.id)):
-        newest = conn.execute(select(func.max(column)).where(table.c.route_id == route_id)).scalar()
-        if newest:
-            conn.execute(delete(table).where(table.c.route_id == route_id, column <= newest - keep))
+def prune_events(conn: Connection, keep: int) -> None:
+    """Forgets all but the newest `keep` events and quarantined texts, of all routes, so that the file does not grow for ever."""
+    for column in (events.c.seq, quarantine.c.id):
+        if newest := conn.execute(select(func.max(column))).scalar():
+            conn.execute(delete(column.table).where(column <= newest - keep))
 
 
 def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:
@@ -111,22 +110,6 @@ def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:
 def set_position(conn: Connection, route_id: int, cursor: str | None) -> None:
     """Where the replay begins once the first scan is done; noted once, before the first page is listed."""
     conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor, positioned=1))
-
-
-def scan_state(conn: Connection, route_id: int) -> ScanState:
-    record = conn.execute(select(scans).where(scans.c.route_id == route_id)).one_or_none()
-    if record is None:
-        return ScanState(ScanStatus.NONE)
-    return ScanState(
-        ScanStatus(record.state),
-        record.token,
-        record.last_key,
-        record.started_at,
-        record.finished_at,
-        record.keys,
-        record.bytes,
-        record.suspicion,
-    )
 
 
 def put_scan_state(conn: Connection, route_id: int, state: ScanState) -> None:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from sync_service.catalogue import intake, observing
 from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
 from sync_service.catalogue.tables import (
     approvals,
@@ -16,12 +15,10 @@ from sync_service.catalogue.tables import (
     failures,
     held,
     observed,
-    quarantine,
-    routes,
     runs,
     touched,
 )
-from sync_service.models.changes import FailureRecord, Held, RunRecord, Totals
+from sync_service.models.changes import FailureRecord, RunRecord
 
 _FAILURE = (
     "INSERT INTO failures (id, operation, route_id, file_path, revision, kind, message, attempts, cycles, first_at, last_at, "
@@ -76,15 +73,10 @@ def put_held(conn: Connection, route_id: int, deletes: int, reason: str, now: st
         conn.execute(insert(held).values(route_id=route_id, deletes=deletes, reason=reason, since=since))
 
 
-def get_held(conn: Connection, route_id: int) -> Held | None:
-    record = conn.execute(select(held).where(held.c.route_id == route_id)).one_or_none()
-    return None if record is None else Held(record.deletes, record.reason, record.since)
-
-
 def approved(conn: Connection, route_id: int) -> dict[int, str]:
     """Deletes that a person agreed to: row id -> path as it was then."""
     query = select(approvals.c.id, approvals.c.file_path).where(approvals.c.route_id == route_id)
-    return dict(record._tuple() for record in conn.execute(query))
+    return dict(conn.execute(query).all())
 
 
 def approve(conn: Connection, route_id: int, deletes: Sequence[tuple[int, str]], now: str) -> None:
@@ -108,10 +100,10 @@ def pending_deletes(
     query = (
         select(delivered.c.id, delivered.c.file_path, touched.c.cause)
         .select_from(
-            delivered.join(touched, touched.c.id == delivered.c.id).outerjoin(observed, observed.c.id == delivered.c.id)
+            touched.join(delivered, delivered.c.id == touched.c.id).outerjoin(observed, observed.c.id == touched.c.id)
         )
-        .where(delivered.c.route_id == route_id, observed.c.id.is_(None), delivered.c.id > after)
-        .order_by(delivered.c.id)
+        .where(touched.c.route_id == route_id, observed.c.id.is_(None), touched.c.id > after)
+        .order_by(touched.c.id)
     )
     return [tuple(record) for record in conn.execute(query.limit(limit) if limit else query)]
 
@@ -131,12 +123,6 @@ def delete_causes(conn: Connection, ids: Iterable[int]) -> dict[int, str]:
         )
         found.update((row_id, cause) for row_id, cause in conn.execute(query))
     return found
-
-
-def last_success(conn: Connection, route_id: int) -> str | None:
-    """When the newest run ended in which nothing failed."""
-    query = select(func.max(runs.c.finished_at)).where(runs.c.route_id == route_id, runs.c.success == 1)
-    return conn.execute(query).scalar()
 
 
 def begin_run(conn: Connection, route_id: int, run: RunRecord) -> None:
@@ -167,77 +153,8 @@ def mark_reported(conn: Connection, run_id: str) -> None:
     conn.execute(update(runs).where(runs.c.run_id == run_id).values(reported=1))
 
 
-def list_runs(conn: Connection, route_id: int | None, limit: int, unreported: bool = False) -> list[RunRecord]:
-    """The newest runs first; `unreported` only those that ended and whose report was not received."""
-    query = (
-        select(runs, routes.c.name)
-        .join(routes, routes.c.id == runs.c.route_id)
-        .order_by(runs.c.started_at.desc())
-        .limit(limit)
-    )
-    if route_id is not None:
-        query = query.where(runs.c.route_id == route_id)
-    if unreported:
-        query = query.where(and_(runs.c.reported == 0, runs.c.report.is_not(None)))
-    return [_run(record) for record in conn.execute(query)]
-
-
-def get_run(conn: Connection, run_id: str) -> RunRecord | None:
-    """The run with this id, or the only one that begins with it."""
-    query = (
-        select(runs, routes.c.name)
-        .join(routes, routes.c.id == runs.c.route_id)
-        .where(runs.c.run_id.startswith(run_id, autoescape=True))
-    )
-    found = conn.execute(query.limit(2)).all()
-    return _run(found[0]) if len(found) == 1 else None
-
-
-def totals(conn: Connection, route_id: int) -> Totals:
-    """The figures of `status`, from the catalogue alone."""
-    files, size = observing.count(conn, route_id)
-    pending, oldest = conn.execute(
-        select(func.count(), func.min(touched.c.since)).where(touched.c.route_id == route_id)
-    ).one()
-    kinds = conn.execute(
-        select(failures.c.kind, failures.c.quarantined, func.count())
-        .where(failures.c.route_id == route_id)
-        .group_by(failures.c.kind, failures.c.quarantined)
-    ).all()
-    poison = conn.execute(select(func.count()).where(quarantine.c.route_id == route_id)).scalar_one()
-    counts: dict[str, int] = {}
-    for kind, _, number in kinds:
-        counts[kind] = counts.get(kind, 0) + number
-    return Totals(
-        files=files,
-        size=size,
-        pending=pending,
-        failed=sum(number for _, quarantined, number in kinds if not quarantined),
-        quarantined=sum(number for _, quarantined, number in kinds if quarantined) + poison,
-        oldest_pending=oldest,
-        held=get_held(conn, route_id),
-        scan=intake.scan_state(conn, route_id),
-        initial_done=bool(conn.execute(select(routes.c.initial_done).where(routes.c.id == route_id)).scalar()),
-        error_counts=counts,
-    )
-
-
 def _failure(record: Any) -> FailureRecord:
     return FailureRecord(
         record.id, record.file_path, record.operation, record.revision, record.kind, record.message, record.attempts,
         record.cycles, record.first_at, record.last_at, bool(record.quarantined),
     )  # fmt: skip
-
-
-def _run(record: Any) -> RunRecord:
-    return RunRecord(
-        record.run_id,
-        record.name,
-        record.sync_type,
-        record.started_at,
-        record.finished_at,
-        None if record.success is None else bool(record.success),
-        record.exit_code,
-        json.loads(record.report) if record.report else None,
-        bool(record.reported),
-    )

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -66,7 +67,9 @@ class WriterLock:
 
     def release(self) -> None:
         if self._file is not None:
-            self._file.close()
+            # Closing writes what could not be written for want of space, and fails again; the lock is given up all the same.
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
     def holder(self) -> Holder | None:

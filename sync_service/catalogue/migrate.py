@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, inspect, text
 
-from sync_service.catalogue.engine import sqlite_file
-from sync_service.models.errors import CatalogueUnusable
+from sync_service.catalogue.engine import shown_name, sqlite_file
+from sync_service.catalogue.readonly import connect_readonly
+from sync_service.catalogue.schema import HEAD, check_version
 
-HEAD = "0001"
-_KNOWN = ("0001",)
+SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def schema_version(conn: Connection) -> str | None:
@@ -21,21 +22,11 @@ def schema_version(conn: Connection) -> str | None:
     return conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def check_version(version: str | None, name: str) -> None:
-    """Raises CatalogueUnusable for a schema that this version does not know."""
-    if version is not None and version not in _KNOWN:
-        raise CatalogueUnusable(
-            f"the catalogue has schema {version}, newer than this version knows ({HEAD})",
-            subject=name,
-            hint="Run the newer version of the service; the file was left as it is",
-        )
-
-
 def migrate(engine: Engine, url: URL) -> None:
     """Upgrades to HEAD where needed. An interrupted migration leaves the old schema."""
     with engine.connect() as conn:
         version = schema_version(conn)
-    check_version(version, str(sqlite_file(url) or url.render_as_string()))
+    check_version(version, shown_name(url))
     if version == HEAD:
         return
     if version is not None and (path := sqlite_file(url)) is not None:
@@ -44,13 +35,15 @@ def migrate(engine: Engine, url: URL) -> None:
 
 
 def backup(source: Path, target: Path) -> None:
-    """An online copy of a live SQLite database; `target` appears only when it is whole."""
+    """An online copy of a live SQLite database, which it does not touch; `target` appears only when it is whole."""
     temporary = target.with_name(target.name + ".tmp")
-    with sqlite3.connect(source) as old, sqlite3.connect(temporary) as new:
-        old.backup(new)
-    old.close()
-    new.close()
-    temporary.replace(target)
+    try:
+        with closing(connect_readonly(source)) as old, closing(sqlite3.connect(temporary)) as new:
+            old.backup(new)
+        temporary.replace(target)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _upgrade(engine: Engine) -> None:
@@ -58,7 +51,7 @@ def _upgrade(engine: Engine) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with engine.begin() as conn:
         config.attributes["connection"] = conn
         command.upgrade(config, HEAD)

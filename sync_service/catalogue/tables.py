@@ -51,6 +51,10 @@ routes = Table(
     Column("positioned", Integer, nullable=False, server_default="0"),
     Column("initial_done", Integer, nullable=False, server_default="0"),
     Column("next_run", Text),
+    # Running totals, kept in the transactions that change the rows: counting a million rows takes too long for `status`.
+    Column("observed_files", BigInteger, nullable=False, server_default="0"),
+    Column("observed_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("delivered_files", BigInteger, nullable=False, server_default="0"),
 )
 
 observed = Table(

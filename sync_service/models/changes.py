@@ -150,13 +150,18 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of a route that the catalogue alone can tell."""
+    """The figures of a route that the catalogue alone can tell.
+
+    `unread_events` are those in quarantine since the last full scan: what they may have told is not known before the next.
+    """
 
     files: int = 0
     size: int = 0
     pending: int = 0
     failed: int = 0
     quarantined: int = 0
+    poison: int = 0
+    unread_events: int = 0
     oldest_pending: str | None = None
     held: Held | None = None
     scan: ScanState = field(default_factory=lambda: ScanState(ScanStatus.NONE))

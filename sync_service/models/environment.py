@@ -72,7 +72,7 @@ def _parse(text: str, path: Path, problems: list[str]) -> dict[str, str]:
 
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
+        if binding.error or (binding.key is not None and binding.value is None):
             problems.append(f"{path}, line {binding.original.line}: expected NAME=value")
         elif binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value

@@ -12,6 +12,7 @@ from sync_service.reporting.pace import Pace
 from sync_service.reporting.words import duration_text, size_text
 
 _LOGGER = "sync_service.sync"
+_LONG = 1.0  # seconds; a phase that did nothing and was shorter is no line in a log that runs for months
 _RESERVED = {"event", "timestamp", "level", "logger", "exc_info", "stack_info", "exception", FIGURES}
 
 _NEXT = {
@@ -49,7 +50,8 @@ class LogObserver:
         self._end_phase()
         self._told = self._now()
         self._pace = Pace(name, self._told, total, total_bytes)
-        self._say(self._steps, f"{name} begins", {"phase": name, "total": total, "total_bytes": total_bytes})
+        level = self._steps if total else "debug"
+        self._say(level, f"{name} begins", {"phase": name, "total": total, "total_bytes": total_bytes})
 
     def advance(self, items: int = 1, size: int = 0) -> None:
         if self._pace is None:
@@ -95,14 +97,16 @@ class LogObserver:
         pace, self._pace = self._pace, None
         if pace is not None:
             now = self._now()
-            self._tell_pace(pace, f"{pace.name} ended after {duration_text(pace.seconds(now))}", now)
+            worth_it = pace.items > 0 or pace.seconds(now) >= _LONG
+            self._tell_pace(pace, f"{pace.name} ended after {duration_text(pace.seconds(now))}", now, worth_it)
         untold = self._failures - self._most_failures
         self._failures = 0
         if untold > 0:
             self._log.warning(f"{untold:,} more failures of this phase have no line of their own; `runs` counts them")
 
-    def _tell_pace(self, pace: Pace, message: str, now: float) -> None:
-        self._say(self._steps, message, {"phase": pace.name}, {FIGURES: pace.figures(now)})
+    def _tell_pace(self, pace: Pace, message: str, now: float, worth_it: bool = True) -> None:
+        level = self._steps if worth_it else "debug"
+        self._say(level, message, {"phase": pace.name}, {FIGURES: pace.figures(now)})
 
     def _say(self, level: str, message: str, facts: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> None:
         safe = {f"{name}_" if name in _RESERVED else name: value for name, value in facts.items()}

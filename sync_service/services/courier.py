@@ -18,6 +18,7 @@ from sync_service.models.data_models import (
     Result,
 )
 from sync_service.models.errors import (
+    Denied,
     NotAtDestination,
     OutcomeUnknown,
     PathTaken,
@@ -116,7 +117,7 @@ class Courier:
             attempts.operation = filled(operation, opened.info)
             try:
                 return await self._destination.apply(attempts.operation, self._key_of(operation), content)
-            except (Unreachable, Throttled, Refused, StoredWrong):
+            except (Unreachable, Throttled, Refused, Denied, StoredWrong):
                 raise
             except SyncError:
                 attempts.may_have_applied = attempts.may_have_applied or content.begun
@@ -130,7 +131,7 @@ class Courier:
             return self._failed(operation, attempts, Result.MISSING, error)
         if isinstance(error, StoredWrong):
             return self._failed(operation, attempts, Result.STORED_WRONG, error)
-        if attempts.may_have_applied and not isinstance(error, Refused):
+        if attempts.may_have_applied:
             return self._failed(operation, attempts, Result.UNKNOWN, error)
         if isinstance(error, SourceMoved):
             return self._failed(operation, attempts, Result.SOURCE_MOVED, error)
@@ -193,12 +194,14 @@ class Courier:
 
 def filled(operation: Operation, info: ObjectInfo) -> Operation:
     """A create with what only the object's own headers tell: its type, and permissions where nothing newer is known."""
+    file_type = operation.file_type or info.file_type or None
     if operation.kind is not Kind.CREATE:
-        return replace(operation, file_type=operation.file_type or info.file_type or None)
+        return operation if file_type == operation.file_type else replace(operation, file_type=file_type)
+    metadata = info.metadata
     return replace(
         operation,
-        file_type=operation.file_type or info.file_type or None,
-        permissions=operation.permissions or info.permissions,
-        owner=operation.owner or info.owner,
-        group=operation.group or info.group,
+        file_type=file_type,
+        permissions=operation.permissions or (info.permissions if metadata else None),
+        owner=operation.owner or (info.owner if metadata else None),
+        group=operation.group or (info.group if metadata else None),
     )

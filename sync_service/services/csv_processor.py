@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +43,13 @@ class CsvProcessor:
     def snapshot(self, catalogue: DatabaseManager, stamp: str, run_id: str, full: bool | None = None) -> SnapshotPair:
         """Writes the pair of now. `stamp` is the time as it stands in the file names."""
         everything = self.full if full is None else full
-        pair = write_pair(
-            self.folder,
-            stamp,
-            run_id,
-            "full" if everything else "touched",
-            catalogue.delivered_rows(everything),
-            catalogue.observed_rows(everything),
-        )
+        scope = "full" if everything else "touched"
+        # A write that fails half-way must not leave its reading transaction open until someone collects the error.
+        with (
+            closing(catalogue.delivered_rows(everything)) as before,
+            closing(catalogue.observed_rows(everything)) as after,
+        ):
+            pair = write_pair(self.folder, stamp, run_id, scope, before, after)
         keep_newest(self.folder, self.retention)
         return pair
 

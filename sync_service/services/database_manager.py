@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, select, update
 
-from sync_service.catalogue import delivering, intake, ledger, observing
-from sync_service.catalogue.engine import location, reader_engine, sqlite_file, translated, writer_engine
-from sync_service.catalogue.lock import Holder, WriterLock
-from sync_service.catalogue.migrate import backup, check_version, migrate, schema_version
+from sync_service.catalogue import delivering, figures, intake, ledger, observing, running_totals
+from sync_service.catalogue.dialects import asking
+from sync_service.catalogue.engine import location, sqlite_file
+from sync_service.catalogue.lock import Holder
+from sync_service.catalogue.migrate import backup
+from sync_service.catalogue.problems import translated
+from sync_service.catalogue.session import Session
 from sync_service.catalogue.tables import meta, routes
 from sync_service.models.changes import (
     Confirmation,
@@ -28,13 +30,12 @@ from sync_service.models.changes import (
     ScanStatus,
     Totals,
 )
-from sync_service.models.data_models import Operation, Poison, Row
-from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable, SyncError
+from sync_service.models.data_models import UPLOADS, Operation, Poison, Row
+from sync_service.models.errors import CatalogueMissing, SyncError
 
 EVENTS_KEPT = 200_000
 RUNS_KEPT = 1_000
 SNAPSHOT_STEP = 10_000
-_CHECKED_ALWAYS = 64 * 1024 * 1024
 
 
 class DatabaseManager:
@@ -46,28 +47,17 @@ class DatabaseManager:
     """
 
     def __init__(self, target: str | Path, route: str = "customer") -> None:
-        self.url = location(target)
-        self.route = route
-        self.lock: WriterLock | None = WriterLock(path) if (path := sqlite_file(self.url)) is not None else None
-        self._engine: Engine | None = None
-        self._writing = False
+        self._session = Session(location(target))
         self._route_id: int | None = None
-        self._pg_lock: Connection | None = None
+        self.route = route
 
     # ------------------------------------------------------------ opening
 
     def open_writer(self, now: str, command: str = "", thorough: bool = True) -> Self:
         """Becomes the one writer. `thorough` False leaves the check of a large file to the daemon's start."""
-        if self.lock is not None:
-            self.lock.acquire(now, command)
+        self._session.open_writer(now, command, thorough)
         try:
-            with translated(self.url):
-                self._engine = writer_engine(self.url)
-                self._take_server_lock()
-                self._check_file(thorough)
-                migrate(self._engine, self.url)
-                self._writing = True
-                self._introduce(now)
+            self._add_route()
         except BaseException:
             self.close()
             raise
@@ -76,39 +66,29 @@ class DatabaseManager:
     def for_route(self, route: str) -> DatabaseManager:
         """Another route's view of the same open catalogue."""
         other = DatabaseManager.__new__(DatabaseManager)
-        other.__dict__.update(self.__dict__)
-        other.route, other._route_id = route, None
-        if other._writing:
-            with other._transaction() as conn:
-                other._add_route(conn)
+        other._session, other._route_id, other.route = self._session, None, route
+        if self._session.writing:
+            other._add_route()
         return other
 
     def close(self) -> None:
         """Gives up the connection, then the lock."""
-        if self._pg_lock is not None:
-            self._pg_lock.close()
-            self._pg_lock = None
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
-        if self.lock is not None:
-            self.lock.release()
-        self._writing = False
+        self._session.close()
 
     def copy_to(self, target: Path) -> None:
         """A copy of the catalogue as it is now, also while it is written. SQLite only."""
         self.get_record_count()
-        path = sqlite_file(self.url)
+        path = sqlite_file(self._session.url)
         if path is None:
             raise SyncError(
                 "a catalogue in PostgreSQL cannot be copied", hint="Use the server's own tools, such as pg_dump"
             )
-        with translated(self.url):
+        with translated(self._session.name):
             backup(path, target)
 
     def holder(self) -> Holder | None:
         """Who the writer is now."""
-        return self.lock.holder() if self.lock is not None else None
+        return self._session.lock.holder() if self._session.lock is not None else None
 
     @property
     def catalogue_id(self) -> str:
@@ -116,71 +96,19 @@ class DatabaseManager:
         with self._transaction() as conn:
             return str(conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalar_one())
 
-    def _check_file(self, thorough: bool) -> None:
-        path = sqlite_file(self.url)
-        if path is None or not path.exists() or path.stat().st_size == 0:
-            return
-        assert self._engine is not None
-        if not thorough and path.stat().st_size > _CHECKED_ALWAYS:
-            return
-        with self._engine.connect() as conn:
-            verdict = conn.execute(text("PRAGMA quick_check(1)")).scalar()
-        if verdict != "ok":
-            raise CatalogueUnusable(
-                f"the catalogue fails its integrity check ({verdict})",
-                subject=str(path),
-                hint="The file was left as it is. Move it aside (with its -wal and -shm) and put a backup in its place, or run "
-                "initial-sync to build a new one from the bucket",
-            )
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return self._session.transaction()
 
-    def _take_server_lock(self) -> None:
-        """On PostgreSQL the lock is an advisory one, held by a connection of its own."""
-        if self.lock is not None:
-            return
-        assert self._engine is not None
-        self._pg_lock = reader_engine(self.url).connect()
-        if not self._pg_lock.execute(text("SELECT pg_try_advisory_lock(7305731)")).scalar():
-            raise CatalogueLocked(
-                "another process is the writer of this catalogue",
-                subject=self.url.render_as_string(),
-                hint="Stop that process",
-            )
-
-    def _introduce(self, now: str) -> None:
+    def _add_route(self) -> None:
         with self._transaction() as conn:
-            known = set(conn.execute(select(meta.c.name)).scalars())
-            for name, value in (("catalogue_id", uuid.uuid4().hex), ("created_at", now), ("next_id", "1")):
-                if name not in known:
-                    conn.execute(meta.insert().values(name=name, value=value))
-            self._add_route(conn)
-
-    def _add_route(self, conn: Connection) -> None:
-        if conn.execute(select(routes.c.id).where(routes.c.name == self.route)).scalar() is None:
-            conn.execute(routes.insert().values(name=self.route))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with translated(self.url):
-            if self._engine is None:
-                self._open_reader()
-            assert self._engine is not None
-            with self._engine.begin() as conn:
-                yield conn
-
-    def _open_reader(self) -> None:
-        self._engine = reader_engine(self.url)
-        with self._engine.connect() as conn:
-            version = schema_version(conn)
-        name = str(sqlite_file(self.url) or self.url.render_as_string())
-        if version is None:
-            raise CatalogueMissing("the catalogue has no tables yet", subject=name)
-        check_version(version, name)
+            if conn.execute(select(routes.c.id).where(routes.c.name == self.route)).scalar() is None:
+                conn.execute(routes.insert().values(name=self.route))
 
     def _id(self, conn: Connection) -> int:
         if self._route_id is None:
             found = conn.execute(select(routes.c.id).where(routes.c.name == self.route)).scalar()
             if found is None:
-                raise CatalogueMissing(f"the catalogue knows no route {self.route!r}", subject=str(self.url.database))
+                raise CatalogueMissing(f"the catalogue knows no route {self.route!r}", subject=self._session.name)
             self._route_id = int(found)
         return self._route_id
 
@@ -189,19 +117,19 @@ class DatabaseManager:
     def get_record_count(self) -> int:
         """How many objects are observed, over all routes."""
         with self._transaction() as conn:
-            return observing.count(conn)[0]
+            return figures.observed(asking(conn))[0]
 
     def delivered_count(self) -> int:
         with self._transaction() as conn:
-            return delivering.count(conn, self._id(conn))
+            return figures.delivered(asking(conn), self._id(conn))
 
     def totals(self) -> Totals:
         with self._transaction() as conn:
-            return ledger.totals(conn, self._id(conn))
+            return figures.totals(asking(conn), self._id(conn))
 
     def route_names(self) -> list[str]:
         with self._transaction() as conn:
-            return list(conn.execute(select(routes.c.name).order_by(routes.c.id)).scalars())
+            return [name for _, name in figures.routes(asking(conn))]
 
     # ------------------------------------------------------------ position, identity, initial sync
 
@@ -235,12 +163,13 @@ class DatabaseManager:
 
     def scan_state(self) -> ScanState:
         with self._transaction() as conn:
-            return intake.scan_state(conn, self._id(conn))
+            return figures.scan_state(asking(conn), self._id(conn))
 
     def begin_scan(self, now: str, suspicion: str | None) -> ScanState:
         """A new scan from the first page; what an abandoned one had found missing is forgotten."""
-        state = ScanState(ScanStatus.RUNNING, started_at=now, suspicion=suspicion)
         with self._transaction() as conn:
+            last = figures.scan_state(asking(conn), self._id(conn)).finished_at
+            state = ScanState(ScanStatus.RUNNING, started_at=now, finished_at=last, suspicion=suspicion)
             intake.clear_missing(conn, self._id(conn))
             intake.put_scan_state(conn, self._id(conn), state)
         return state
@@ -256,7 +185,7 @@ class DatabaseManager:
             commit.token,
             commit.last_key,
             state.started_at,
-            None,
+            state.finished_at,
             state.keys + commit.keys,
             state.size + commit.size,
             state.suspicion,
@@ -288,8 +217,10 @@ class DatabaseManager:
             ScanStatus.COMPLETE, None, None, state.started_at, now, state.keys, state.size, state.suspicion
         )
         with self._transaction() as conn:
-            intake.clear_missing(conn, self._id(conn))
-            intake.put_scan_state(conn, self._id(conn), done)
+            route_id = self._id(conn)
+            intake.clear_missing(conn, route_id)
+            intake.put_scan_state(conn, route_id, done)
+            running_totals.recount(conn, route_id)
 
     def clear_suspicion(self) -> None:
         """A person agreed to what the last scan found."""
@@ -344,11 +275,11 @@ class DatabaseManager:
 
     # ------------------------------------------------------------ snapshot and delivery
 
-    def delivered_rows(self, full: bool) -> Iterator[tuple[Any, ...]]:
+    def delivered_rows(self, full: bool) -> Generator[tuple[Any, ...], None, None]:
         with self._transaction() as conn:
             yield from delivering.delivered_rows(conn, self._id(conn), full, SNAPSHOT_STEP)
 
-    def observed_rows(self, full: bool) -> Iterator[tuple[Any, ...]]:
+    def observed_rows(self, full: bool) -> Generator[tuple[Any, ...], None, None]:
         with self._transaction() as conn:
             yield from delivering.observed_rows(conn, self._id(conn), full, SNAPSHOT_STEP)
 
@@ -375,14 +306,12 @@ class DatabaseManager:
             route_id = self._id(conn)
             observing.learn(conn, [c.learned for c in confirmations if c.learned is not None])
             delivering.confirm(conn, route_id, confirmations)
+            ledger.clear_failures(conn, [key for c in confirmations for key in _failures_over(c.outcome.operation)])
             ledger.put_failures(conn, route_id, failed)
-            bad = {(f.row_id, f.operation) for f in failed}
-            done = [(c.outcome.operation.row_id, str(c.outcome.operation.kind)) for c in confirmations]
-            ledger.clear_failures(conn, [key for key in done if key not in bad])
 
     def release(self, operations: Sequence[Operation]) -> None:
         with self._transaction() as conn:
-            delivering.release(conn, operations)
+            delivering.release(conn, self._id(conn), operations)
 
     def tidy(self) -> None:
         """After a cycle: rows in step are no longer touched, old events and stale failures are forgotten."""
@@ -391,7 +320,7 @@ class DatabaseManager:
             delivering.leave_in_step(conn)
             ledger.forget_stale_failures(conn, route_id)
             ledger.clear_spent_approvals(conn, route_id)
-            intake.prune_events(conn, route_id, EVENTS_KEPT)
+            intake.prune_events(conn, EVENTS_KEPT)
 
     # ------------------------------------------------------------ failures, guard, runs
 
@@ -430,11 +359,11 @@ class DatabaseManager:
 
     def next_run(self) -> str | None:
         with self._transaction() as conn:
-            return conn.execute(select(routes.c.next_run).where(routes.c.id == self._id(conn))).scalar()
+            return figures.next_run(asking(conn), self._id(conn))
 
     def last_success(self) -> str | None:
         with self._transaction() as conn:
-            return ledger.last_success(conn, self._id(conn))
+            return figures.last_success(asking(conn), self._id(conn))
 
     def begin_run(self, run: RunRecord) -> None:
         with self._transaction() as conn:
@@ -450,8 +379,14 @@ class DatabaseManager:
 
     def runs(self, limit: int = 20, unreported: bool = False) -> list[RunRecord]:
         with self._transaction() as conn:
-            return ledger.list_runs(conn, self._id(conn), limit, unreported)
+            return figures.runs(asking(conn), self._id(conn), limit, unreported)
 
     def run(self, run_id: str) -> RunRecord | None:
         with self._transaction() as conn:
-            return ledger.get_run(conn, run_id)
+            return figures.run(asking(conn), run_id)
+
+
+def _failures_over(operation: Operation) -> list[tuple[int, str]]:
+    """The failures that a new outcome of `operation` replaces: a create and an update of one row are the same wish."""
+    kinds = UPLOADS if operation.kind in UPLOADS else (operation.kind,)
+    return [(operation.row_id, str(kind)) for kind in kinds]

@@ -66,7 +66,7 @@ class Delivery:
         self._now = tools.now
         self._workers = tools.workers
         self._max_attempts = max_attempts
-        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._outcomes: asyncio.Queue[Outcome | Exception] = asyncio.Queue()
         self._room = asyncio.Condition()
         self._outstanding = 0
         self._unanswered = 0
@@ -100,8 +100,15 @@ class Delivery:
         taken = {path for path, row_id in holders.items() if row_id not in in_doubt}
         for start in range(0, len(doubts), WINDOW):
             window = doubts[start : start + WINDOW]
-            outcomes = await each(lambda doubt: self._settle_one(doubt, taken), window, self._workers)
+            outcomes = await each(lambda doubt: self._settle_watched(doubt, taken), window, self._workers)
             await self._confirm([o for o in outcomes if o.error_kind != _STOPPED])
+
+    async def _settle_watched(self, doubt: Doubt, taken: set[str]) -> Outcome:
+        if self._retry.halt.is_set:
+            return Outcome(doubt.operation, Result.UNKNOWN, attempts=0, error_kind=_STOPPED)
+        outcome = await self._settle_one(doubt, taken)
+        self._watch(outcome)
+        return outcome
 
     async def _settle_one(self, doubt: Doubt, taken: set[str]) -> Outcome:
         operation = doubt.operation
@@ -177,6 +184,7 @@ class Delivery:
         self._tasks.clear()
         self._confirmer = None
         self._outstanding = 0
+        self._outcomes = asyncio.Queue()
 
     def _start(self, window: list[Operation]) -> None:
         if self._confirmer is None:
@@ -186,9 +194,22 @@ class Delivery:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, window: list[Operation]) -> None:
-        async for outcome in self._engine.deliver(window):
-            self._watch(outcome)
-            self._outcomes.put_nowait(outcome)
+        try:
+            async for outcome in self._engine.deliver(window):
+                self._watch(outcome)
+                self._outcomes.put_nowait(outcome)
+        except Exception as defect:
+            self._outcomes.put_nowait(defect)
+
+    async def _ended(self) -> list[Outcome]:
+        """The outcomes that have come since the last time, at least one. Raises what broke the engine: nobody waits for ever."""
+        batch: list[Outcome] = []
+        while not batch or (not self._outcomes.empty() and len(batch) < OUTSTANDING):
+            outcome = await self._outcomes.get()
+            if isinstance(outcome, Exception):
+                raise outcome
+            batch.append(outcome)
+        return batch
 
     async def _wait_for_room(self, size: int) -> None:
         async with self._room:
@@ -207,9 +228,7 @@ class Delivery:
     async def _confirm_for_ever(self) -> None:
         try:
             while True:
-                batch = [await self._outcomes.get()]
-                while not self._outcomes.empty() and len(batch) < OUTSTANDING:
-                    batch.append(self._outcomes.get_nowait())
+                batch = await self._ended()
                 await self._confirm(batch)
                 async with self._room:
                     self._outstanding -= len(batch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import Observation
 from sync_service.models.data_models import Event, EventType, ObjectInfo
-from sync_service.services.event_folding import Fold, fold, places
+from sync_service.services.event_folding import Fold, Token, fold, places
 from sync_service.services.observations import first_seen, moved, permitted, seen_again
 
 RENAMES = (EventType.RENAME, EventType.MOVE)
@@ -86,18 +86,30 @@ def _as_info(known: Observation) -> ObjectInfo:
 def _kept_renames(
     folded: Fold, rows: Mapping[str, Observation], answers: Mapping[str, ObjectInfo | None]
 ) -> dict[int, str]:
-    """The rows that keep their id under a new path: the new key exists, and the old one is gone, taken, or a copy's origin."""
+    """The rows that keep their id under a new path: the new key exists, and the old one is gone, taken, or a copy's origin.
+
+    Where the old key is there and the new one is as it was known, the rename is an old one that is told again.
+    """
     by_id = {o.row.id: o.row for o in rows.values()}
-    targets = {path for path in folded.moved.values() if path is not None}
-    kept = {}
+
+    def gone(token: Token) -> bool:
+        old = by_id[token].file_path if isinstance(token, int) else ""
+        return old in answers and answers[old] is None
+
+    news: dict[Token, tuple[str, ObjectInfo]] = {}
     for token, path in folded.moved.items():
-        if not isinstance(token, int) or path is None:
+        there = answers.get(path) if path is not None else None
+        if path is None or there is None:
             continue
-        row, there = by_id[token], answers.get(path)
-        if there is None or path == row.file_path:
+        if gone(token) or path not in rows or rows[path].row.etag != there.etag:
+            news[token] = (path, there)
+    taken = {path for path, _ in news.values()}
+    kept = {}
+    for token, (path, there) in news.items():
+        if not isinstance(token, int) or path == by_id[token].file_path:
             continue
-        gone = row.file_path in answers and answers[row.file_path] is None
-        if gone or row.file_path in targets or there.etag == row.etag:
+        row = by_id[token]
+        if gone(token) or row.file_path in taken or there.etag == row.etag:
             kept[token] = path
     return kept
 

@@ -13,10 +13,14 @@ Token = int | str
 
 @dataclass(slots=True)
 class Fold:
-    """The state of a fold: which thing is at which path, where rows went, and in which order attributes were set."""
+    """The state of a fold: which thing is at which path, where rows went, and in which order attributes were set.
+
+    `ended` holds what deletes spoke of, by path: where the source still has the path, they meant nothing.
+    """
 
     at: dict[str, Token]
     moved: dict[Token, str | None] = field(default_factory=dict)
+    ended: dict[str, list[Token]] = field(default_factory=dict)
     wishes: list[tuple[Token, Event, int]] = field(default_factory=list)
     _made_up: int = 0
 
@@ -32,6 +36,8 @@ class Fold:
         if old == new:
             return
         token = self.token_at(old)
+        self.ended.pop(old, None)
+        self.ended.pop(new, None)
         if (displaced := self.at.get(new)) is not None:
             self.moved[displaced] = None
         del self.at[old]
@@ -40,6 +46,9 @@ class Fold:
 
     def delete(self, path: str) -> None:
         token = self.at.pop(path, None)
+        if token is None:
+            return
+        self.ended.setdefault(path, []).append(token)
         if token in self.moved:
             self.moved[token] = None
 
@@ -62,4 +71,5 @@ def fold(events: Iterable[tuple[Event, int]], rows: Mapping[str, int]) -> Fold:
 
 def places(state: Fold) -> dict[Token, str]:
     """Where each thing ended, for all at once."""
-    return {token: path for path, token in state.at.items()}
+    ended = {token: path for path, tokens in state.ended.items() for token in tokens}
+    return ended | {token: path for path, token in state.at.items()}

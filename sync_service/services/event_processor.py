@@ -109,7 +109,7 @@ class EventProcessor:
 
     async def _record(self, batch: _Batch, counts: EventCounts) -> None:
         start = await self._thread(self._catalogue.last_position)
-        poison = [item for item in batch.items if isinstance(item, Poison)]
+        poison = list({content_hash(item): item for item in batch.items if isinstance(item, Poison)}.values())
         records: list[EventRecord] = []
         events = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
         placed = [(event, start + 1 + index) for index, event in enumerate(events)]

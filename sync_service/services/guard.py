@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EVENT_CAUSE = "event"
-
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -33,14 +31,11 @@ class Verdict:
     reason: str
 
 
-def judge(guard: Guard, causes: dict[int, str], approved: set[int], files: int, suspicion: str | None) -> Verdict:
-    """Sorts pending deletes, row id -> cause. Approved ones go; a suspicious scan holds all that it found itself."""
-    open_ids = [row_id for row_id in causes if row_id not in approved]
-    going = [row_id for row_id in causes if row_id in approved]
-    if (reason := guard.too_many(len(open_ids), files)) is not None:
-        return Verdict(going, len(open_ids), reason)
-    if suspicion is None:
-        return Verdict(going + open_ids, 0, "")
-    told = [row_id for row_id in open_ids if causes[row_id] == EVENT_CAUSE]
-    held = len(open_ids) - len(told)
-    return Verdict(going + told, held, suspicion if held else "")
+def judge(guard: Guard, deletes: list[int], approved: set[int], files: int, suspicion: str | None) -> Verdict:
+    """Sorts pending deletes. Approved ones go; where the source itself is suspicious, all others are held."""
+    going = [row_id for row_id in deletes if row_id in approved]
+    asked = [row_id for row_id in deletes if row_id not in approved]
+    reason = guard.too_many(len(asked), files) or (suspicion if asked else None)
+    if reason is not None:
+        return Verdict(going, len(asked), reason)
+    return Verdict(going + asked, 0, "")

@@ -32,21 +32,28 @@ def seen_again(known: Observation, info: ObjectInfo) -> Observation:
 
     A value in the metadata counts when it differs from the one last seen there, so that an event's newer value stays.
     """
-    row = replace(
-        known.row,
+    before, seen = known.row, known.seen
+    row = Row(
+        id=before.id,
+        file_path=before.file_path,
         size=info.size,
         etag=info.etag,
         last_modified=info.last_modified,
-        file_type=info.file_type or known.row.file_type,
+        permissions=_newest(info.permissions, seen.permissions, before.permissions),
+        owner=_newest(info.owner, seen.owner, before.owner),
+        group=_newest(info.group, seen.group, before.group),
+        file_type=info.file_type or before.file_type,
+        internal_id=before.internal_id,
         version_id=info.version_id,
+        revision=before.revision,
     )
-    seen = known.seen
-    for name in _ATTRIBUTES:
-        told = getattr(info, name)
-        if told is not None and told != getattr(seen, name):
-            row = replace(row, **{name: told})
-        seen = replace(seen, **{name: told})
+    seen = Seen(info.permissions, info.owner, info.group, seen.event_sequencer, seen.event_position)
     return revised(known, Observation(row, seen))
+
+
+def _newest(told: str | None, told_before: str | None, wanted: str | None) -> str | None:
+    """The metadata's word where it is a new one, else what was wanted already."""
+    return told if told is not None and told != told_before else wanted
 
 
 def moved(known: Observation, new_path: str) -> Observation:

@@ -33,13 +33,14 @@ class RunFacts:
     held: int = 0
     held_reason: str = ""
     silent: bool = False
+    stopped: bool = False
     keys_scanned: int | None = None
 
 
 def build_report(facts: RunFacts, success: bool, duration: float, service: dict[str, Any]) -> dict[str, Any]:
     """The report of the contract (section 4) as JSON values; `duration` in seconds."""
     delivery, events = facts.delivery, facts.events
-    failed = sum(delivery.failed.values())
+    failed = max(sum(delivery.failed.values()), sum(f.last_at >= facts.started_at for f in facts.still_failing))
     report: dict[str, Any] = {
         "sync_type": facts.sync_type,
         "run_id": facts.run_id,

@@ -71,29 +71,48 @@ class RetryPolicy:
     draw: Callable[[], float] = random.random
     sleep: Callable[[float], Awaitable[None]] | None = None
 
-    def attempts(self) -> AsyncRetrying:
-        """Tenacity's loop: repeats a block that raises Temporary, and lets the last error out."""
+    async def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """`function`'s answer, repeated while it raises Temporary; the last error is let out.
+
+        The first attempt is made without tenacity's machinery, since nearly all need no other.
+        """
+        try:
+            return await function()
+        except Temporary as error:
+            if self.retries == 0 or self.halt.is_set:
+                raise
+            await (self.sleep or self.halt.sleep)(self.wait(1, error))
+            last = error
+
+        async def attempt() -> T:
+            nonlocal last
+            if self.halt.is_set:
+                raise last
+            try:
+                return await function()
+            except Temporary as error:
+                last = error
+                raise
+
+        return await self._repeats()(attempt)
+
+    def wait(self, attempts: int, error: BaseException | None) -> float:
+        """Seconds to wait after so many failed attempts: exponential with full jitter, never less than the server asks."""
+        asked = getattr(error, "retry_after", None) or 0.0
+        jittered = self.draw() * min(LONGEST_WAIT, self.delay * 2 ** (attempts - 1))
+        return float(min(LONGEST_WAIT, max(float(asked), jittered)))
+
+    def _repeats(self) -> AsyncRetrying:
+        """Tenacity's loop for the attempts after the first."""
         return AsyncRetrying(
-            stop=stop_after_attempt(self.retries + 1) | _WhenHalted(self.halt),
-            wait=self._wait,
+            stop=stop_after_attempt(self.retries) | _WhenHalted(self.halt),
+            wait=lambda state: self.wait(
+                state.attempt_number + 1, state.outcome.exception() if state.outcome else None
+            ),
             retry=retry_if_exception_type(Temporary),
             sleep=self.sleep or self.halt.sleep,
             reraise=True,
         )
-
-    async def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        """`function`'s answer, repeated while it raises Temporary."""
-
-        async def attempt() -> T:
-            return await function()
-
-        return await self.attempts()(attempt)
-
-    def _wait(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = getattr(error, "retry_after", None) or 0.0
-        jittered = self.draw() * min(LONGEST_WAIT, self.delay * 2 ** (state.attempt_number - 1))
-        return float(min(LONGEST_WAIT, max(float(asked), jittered)))
 
 
 class _WhenHalted(stop_base):

@@ -52,12 +52,23 @@ class Scanner:
         await self._thread(self._catalogue.complete_scan, state, self._now())
         return state
 
+    async def accept_source(self) -> None:
+        """What made the last scan suspicious has come to nothing, or was agreed to: this is the route's source from now on."""
+        identity = await self._retry.call(self._source.identity)
+        await self._thread(self._catalogue.set_source_identity, identity)
+        await self._thread(self._catalogue.clear_suspicion)
+
+    async def source_changed(self) -> bool:
+        """Whether the source is another one than the route's: its events and its listing are to be doubted then."""
+        return await self._identity_suspicion() is not None
+
     async def _begin(self) -> ScanState:
         state = await self._thread(self._catalogue.scan_state)
-        if state.status is ScanStatus.RUNNING:
+        suspicion = await self._identity_suspicion()
+        if state.status is ScanStatus.RUNNING and state.suspicion == suspicion:
             self._observer.note("the scan goes on where it was interrupted", keys=state.keys)
             return state
-        return await self._thread(self._catalogue.begin_scan, self._now(), await self._identity_suspicion())
+        return await self._thread(self._catalogue.begin_scan, self._now(), suspicion)
 
     async def _identity_suspicion(self) -> str | None:
         """Why a changed bucket behind the same route makes deletes suspicious; the first one seen is remembered."""

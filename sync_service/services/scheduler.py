@@ -38,7 +38,7 @@ class Scheduler:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        self._busy = asyncio.Lock()
+        self._task: asyncio.Task[RunResult | None] | None = None
         self.fatal: SyncError | None = None
         self.on_fatal: Callable[[], None] = lambda: None
 
@@ -57,18 +57,33 @@ class Scheduler:
     def stop(self) -> None:
         """No further tick."""
         if self._scheduler.running:
+            self._scheduler.remove_all_jobs()
             self._scheduler.shutdown(wait=False)
 
     async def idle(self) -> None:
-        """Waits until no run is under way."""
-        async with self._busy:
+        """Waits until no run is under way. Cancelled, it ends that run: what it has sent stays in doubt."""
+        task = self._task
+        if task is None:
             return
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
 
-    async def tick(self) -> RunResult | None:
+    async def tick(self) -> None:
+        """Begins the run that is due, as a task of our own that the scheduler cannot cut; none while one is under way."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self.run_due())
+
+    async def run_due(self) -> RunResult | None:
         """One run of the kind that is due. An error is logged once, and the next tick comes."""
-        async with self._busy:
-            result = await self._one()
+        result = await self._one()
+        try:
             await self._service.tell_next_run(self.next_run())
+        except SyncError as error:
+            self._observer.problem(str(error), kind=error.kind)
         return result
 
     async def _one(self) -> RunResult | None:

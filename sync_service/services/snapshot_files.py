@@ -86,15 +86,23 @@ def verify(file: SnapshotFile) -> None:
         )
 
 
-def keep_newest(folder: Path, pairs: int) -> None:
-    """Deletes all but the newest `pairs` snapshots, and what an interrupted write left behind."""
+def keep_newest(folder: Path, cycles: int) -> None:
+    """Deletes the snapshots of all but the newest `cycles` runs, and what an interrupted write left behind."""
     for leftover in folder.glob("*.tmp"):
         leftover.unlink(missing_ok=True)
     manifests = sorted(folder.glob("*-manifest.json"))
-    for manifest in manifests[: max(0, len(manifests) - pairs)]:
+    kept = set(list(dict.fromkeys(_run_of(manifest) for manifest in reversed(manifests)))[:cycles])
+    for manifest in manifests:
+        if _run_of(manifest) in kept:
+            continue
         stem = manifest.name.removesuffix("-manifest.json")
         for end in ("before.csv", "after.csv", "manifest.json"):
             (folder / f"{stem}-{end}").unlink(missing_ok=True)
+
+
+def _run_of(manifest: Path) -> str:
+    """The run id in a manifest's name; a run may have written several pairs."""
+    return manifest.name.removesuffix("-manifest.json").rpartition("-")[2]
 
 
 def storage_error(error: OSError, path: Path) -> SyncError:
@@ -142,11 +150,16 @@ def _write_manifest(path: Path, run_id: str, scope: str, files: Iterable[Snapsho
 def write_text(path: Path, text: str) -> None:
     """Writes a small file whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sync_service import __version__
+from sync_service.catalogue.readonly import route_views
 from sync_service.models.changes import RunRecord, Totals
 from sync_service.models.errors import CatalogueMissing
-from sync_service.services.database_manager import DatabaseManager
 
 if TYPE_CHECKING:
     from sync_service.catalogue.lock import Holder
@@ -27,25 +29,50 @@ class State(StrEnum):
 
 
 def read_status(config: SyncConfig, now: datetime | None = None) -> dict[str, Any]:
-    """The JSON of CONTRACT.md, section 4. Raises CatalogueMissing only for a damaged or unreadable catalogue, not for none."""
-    manager = open_reader(config)
+    """The JSON of CONTRACT.md, section 4. Raises what a damaged or unreadable catalogue raises; none at all is a state."""
+    moment = now or datetime.now(UTC)
     try:
-        names = manager.route_names()
+        with _views(config) as views:
+            return {"version": __version__, "routes": [route_status(view, config, moment) for view in views]}
     except CatalogueMissing:
         return {"version": __version__, "routes": [_never("customer", "no initial sync has been run yet")]}
+
+
+class RouteFigures(Protocol):
+    """What a route's status is made of."""
+
+    @property
+    def route(self) -> str: ...
+
+    def totals(self) -> Totals: ...
+
+    def runs(self, limit: int = 20) -> list[RunRecord]: ...
+
+    def last_success(self) -> str | None: ...
+
+    def next_run(self) -> str | None: ...
+
+    def holder(self) -> Holder | None: ...
+
+
+@contextmanager
+def _views(config: SyncConfig) -> Iterator[Sequence[RouteFigures]]:
+    """The routes of the catalogue that `config` names; a file is read without the database toolkit, which loads slowly."""
+    if config.database_file is not None:
+        with route_views(config.database_file) as views:
+            yield views
+        return
+    from sync_service.services.database_manager import DatabaseManager
+
+    assert config.database_url is not None
+    manager = DatabaseManager(config.database_url.get_secret_value())
     try:
-        views = [manager.for_route(name) for name in names]
-        return {"version": __version__, "routes": [route_status(v, config, now or datetime.now(UTC)) for v in views]}
+        yield [manager.for_route(name) for name in manager.route_names()]
     finally:
         manager.close()
 
 
-def open_reader(config: SyncConfig) -> DatabaseManager:
-    """The catalogue that `config` names, for reading."""
-    return DatabaseManager(config.database_url.get_secret_value() if config.database_url else config.database_path)
-
-
-def route_status(manager: DatabaseManager, config: SyncConfig, now: datetime) -> dict[str, Any]:
+def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> dict[str, Any]:
     """One route's part of the status."""
     totals = manager.totals()
     runs = manager.runs(limit=2)
@@ -114,8 +141,10 @@ def _degraded(totals: Totals, last: RunRecord | None) -> list[str]:
     reasons = []
     if totals.held is not None:
         reasons.append(f"{totals.held.deletes} deletes are held: {totals.held.reason} (approve-deletes lets them go)")
-    if totals.quarantined:
-        reasons.append(f"{totals.quarantined} in quarantine (refused, or failed too often)")
+    if objects := totals.quarantined - totals.poison:
+        reasons.append(f"{objects} objects are in quarantine (refused, or failed too often)")
+    if totals.unread_events:
+        reasons.append(f"{totals.unread_events} events could not be read; the next full scan finds what they meant")
     if totals.failed:
         reasons.append(f"{totals.failed} operations failed and are tried again with the next run")
     if last is not None and last.finished_at is None:

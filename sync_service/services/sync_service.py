@@ -132,6 +132,9 @@ class SyncService:
             await self._thread(self._catalogue.finish_initial)
 
     async def _cycle_steps(self, facts: RunFacts) -> None:
+        if await self._scanner.source_changed():
+            await self._scan_steps(facts)
+            return
         await self._read_events(facts)
         await self._deliver_all(facts)
 
@@ -164,14 +167,16 @@ class SyncService:
         self._observer.phase("deliver", *await self._thread(self._expected))
         await self._delivery.settle()
         for _ in range(ROUNDS):
+            if self._halted(facts):
+                return
             self._delivery.counts.again = False
             await self._deliver_round(facts)
-            if not self._delivery.counts.again or self._halted(facts):
-                break
+            if not self._delivery.counts.again:
+                return
 
     def _expected(self) -> tuple[int, int]:
         totals = self._catalogue.totals()
-        return totals.pending, totals.size if not totals.initial_done else 0
+        return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
 
     async def _deliver_round(self, facts: RunFacts) -> None:
         pair = await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id)
@@ -215,8 +220,10 @@ class SyncService:
         approved = set(await self._thread(self._catalogue.approved))
         files = await self._thread(self._catalogue.delivered_count)
         suspicion = (await self._thread(self._catalogue.scan_state)).suspicion
-        verdict = judge(self._guard, causes, approved, files, suspicion)
+        verdict = judge(self._guard, list(causes), approved, files, suspicion)
         facts.held, facts.held_reason = verdict.held, verdict.reason
+        if suspicion is not None and not verdict.held:
+            await self._attempt(facts, self._scanner.accept_source())
         await self._thread(self._catalogue.put_held, verdict.held, verdict.reason, self._tools.now())
         if verdict.held:
             self._observer.problem(
@@ -261,6 +268,7 @@ class SyncService:
     async def _end(self, facts: RunFacts, began: float) -> RunResult:
         parts = self._require_parts()
         facts.delivery = self._delivery.counts
+        facts.stopped = self._tools.retry.halt.is_set
         await self._thread(self._catalogue.tidy)
         facts.still_failing = await self._thread(self._catalogue.list_failures, ERRORS_SHOWN)
         exit_code = exit_code_of(facts)
@@ -321,10 +329,10 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     """What a run's end means to who started it."""
     if facts.problems:
         return facts.problems[0].exit_code
-    if facts.silent:
+    if facts.silent or facts.stopped:
         return ExitCode.TEMPORARY
     kinds = {failure.kind for failure in facts.still_failing}
-    if kinds and kinds <= {"denied", "clock_skew"}:
+    if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
     if facts.delivery.failed or facts.still_failing:
         return ExitCode.PARTLY

@@ -258,15 +258,16 @@ def test_progress_is_told_every_ten_seconds(clock: Clock) -> None:
 
 
 def test_a_phase_is_told_at_both_ends(clock: Clock) -> None:
-    """Each phase has one line when it begins and one when it ends, the last one's before the summary."""
+    """A phase with work ahead has a line when it begins and when it ends; one that did nothing, in no time, has none."""
     stream = logged()
     observer = LogObserver(clock)
     observer.phase("scan")
     clock.seconds += 12
     observer.phase("deliver", 2)
+    observer.advance(2)
+    observer.phase("report")
     observer.finished(REPORT)
     assert [line["event"] for line in written(stream)] == [
-        "scan begins",
         "scan ended after 12 s",
         "deliver begins",
         "deliver ended after 0.0 s",

@@ -1,0 +1,129 @@
+"""The figures of `status`, as plain SQL that any connection can ask; nothing here counts the observed rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sync_service.models.changes import Held, RunRecord, ScanState, ScanStatus, Totals
+
+Ask = Callable[..., list[tuple[Any, ...]]]
+"""`ask(sql, *values)` gives all rows of a query that is written with `?` for its values."""
+
+_RUN = (
+    "SELECT r.run_id, o.name, r.sync_type, r.started_at, r.finished_at, r.success, r.exit_code, r.report, r.reported "
+    "FROM runs r JOIN routes o ON o.id = r.route_id "
+)
+
+
+def routes(ask: Ask) -> list[tuple[int, str]]:
+    """(id, name) of every route."""
+    return [(int(route_id), str(name)) for route_id, name in ask("SELECT id, name FROM routes ORDER BY id")]
+
+
+def observed(ask: Ask, route_id: int | None = None) -> tuple[int, int]:
+    """(files, bytes) observed, of one route or of all."""
+    where, values = ("", ()) if route_id is None else (" WHERE id = ?", (route_id,))
+    ((files, size),) = ask(f"SELECT sum(observed_files), sum(observed_bytes) FROM routes{where}", *values)  # noqa: S608
+    return int(files or 0), int(size or 0)
+
+
+def delivered(ask: Ask, route_id: int) -> int:
+    """Rows that the destination holds."""
+    return int(ask("SELECT delivered_files FROM routes WHERE id = ?", route_id)[0][0])
+
+
+def totals(ask: Ask, route_id: int) -> Totals:
+    """The figures of a route that the catalogue alone can tell."""
+    files, size = observed(ask, route_id)
+    ((pending, oldest),) = ask("SELECT count(*), min(since) FROM touched WHERE route_id = ?", route_id)
+    kinds = ask(
+        "SELECT kind, quarantined, count(*) FROM failures WHERE route_id = ? GROUP BY kind, quarantined", route_id
+    )
+    ((poison,),) = ask("SELECT count(*) FROM quarantine WHERE route_id = ?", route_id)
+    scan = scan_state(ask, route_id)
+    since = "SELECT count(*) FROM quarantine WHERE route_id = ? AND received_at > ?"
+    ((unread,),) = ask(since, route_id, scan.finished_at or "")
+    ((done,),) = ask("SELECT initial_done FROM routes WHERE id = ?", route_id)
+    return Totals(
+        files=files,
+        size=size,
+        pending=pending,
+        failed=sum(number for _, quarantined, number in kinds if not quarantined),
+        quarantined=sum(number for _, quarantined, number in kinds if quarantined) + poison,
+        oldest_pending=oldest,
+        held=held(ask, route_id),
+        poison=int(poison),
+        unread_events=int(unread),
+        scan=scan,
+        initial_done=bool(done),
+        error_counts=_by_kind((kind, number) for kind, _, number in kinds),
+    )
+
+
+def held(ask: Ask, route_id: int) -> Held | None:
+    """The deletes that the guard holds back."""
+    found = ask("SELECT deletes, reason, since FROM held WHERE route_id = ?", route_id)
+    return Held(int(found[0][0]), *found[0][1:]) if found else None
+
+
+def scan_state(ask: Ask, route_id: int) -> ScanState:
+    """Where the scan of a route stands."""
+    found = ask(
+        "SELECT state, token, last_key, started_at, finished_at, keys, bytes, suspicion FROM scans WHERE route_id = ?",
+        route_id,
+    )
+    if not found:
+        return ScanState(ScanStatus.NONE)
+    state, token, last_key, started_at, finished_at, keys, size, suspicion = found[0]
+    return ScanState(ScanStatus(state), token, last_key, started_at, finished_at, int(keys), int(size), suspicion)
+
+
+def next_run(ask: Ask, route_id: int) -> str | None:
+    """When the daemon runs next, as it has noted."""
+    return _text(ask("SELECT next_run FROM routes WHERE id = ?", route_id)[0][0])
+
+
+def last_success(ask: Ask, route_id: int) -> str | None:
+    """When the newest run ended in which nothing failed."""
+    return _text(ask("SELECT max(finished_at) FROM runs WHERE route_id = ? AND success = 1", route_id)[0][0])
+
+
+def runs(ask: Ask, route_id: int, limit: int, unreported: bool = False) -> list[RunRecord]:
+    """The newest runs first; `unreported` only those that ended and whose report was not received."""
+    only = " AND r.reported = 0 AND r.report IS NOT NULL" if unreported else ""
+    newest_first = " ORDER BY r.started_at DESC LIMIT ?"
+    return [_run(*found) for found in ask(f"{_RUN}WHERE r.route_id = ?{only}{newest_first}", route_id, limit)]
+
+
+def run(ask: Ask, beginning: str) -> RunRecord | None:
+    """The run whose id is or begins with `beginning`; None where there is none, or more than one."""
+    found = ask(f"{_RUN}WHERE substr(r.run_id, 1, ?) = ? LIMIT 2", len(beginning), beginning)
+    return _run(*found[0]) if len(found) == 1 else None
+
+
+def _run(*columns: Any) -> RunRecord:
+    run_id, route, sync_type, started_at, finished_at, success, exit_code, report, reported = columns
+    return RunRecord(
+        run_id,
+        route,
+        sync_type,
+        started_at,
+        finished_at,
+        None if success is None else bool(success),
+        exit_code,
+        dict(json.loads(report)) if report else None,
+        bool(reported),
+    )
+
+
+def _by_kind(counted: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for kind, number in counted:
+        counts[kind] = counts.get(kind, 0) + number
+    return counts
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,145 @@
+"""A database's errors in our words, without importing any driver: what happened, which file, what to do."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sync_service.models.errors import (
+    CatalogueMissing,
+    CatalogueUnusable,
+    Denied,
+    StorageDenied,
+    StorageFull,
+    SyncError,
+    Temporary,
+)
+
+DAMAGED_HINT = (
+    "The file was left as it is. Move it aside (with its -wal and -shm) and put a backup in its place, or run "
+    "initial-sync to build a new one from the bucket"
+)
+
+_LITTLE = 1024 * 1024
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+_UNREADABLE = (ValueError, TypeError, LookupError)
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Runs a block whose database errors leave as SyncErrors that name the catalogue `name` and say what to do.
+
+    A stored value that cannot be what it stands for (a word for a number, broken JSON) is damage, too. A value from outside
+    that no database can hold is the caller's mistake, and stays what it is.
+    """
+    try:
+        yield
+    except SyncError:
+        raise
+    except UnicodeEncodeError:
+        raise
+    except sqlite3.Error as error:
+        raise as_sync_error(error, name) from error
+    except OSError as error:
+        raise (_full if error.errno in NO_SPACE else _denied)(name, error.strerror or str(error)) from error
+    except _UNREADABLE as error:
+        raise damaged(name, f"a value in it cannot be read: {error}") from error
+    except Exception as error:
+        if getattr(error, "orig", None) is None:
+            raise
+        raise as_sync_error(error, name) from error
+
+
+def as_sync_error(error: Exception, name: str) -> SyncError:
+    """The SyncError that a driver's error stands for, whether or not SQLAlchemy has wrapped it."""
+    original: Exception = getattr(error, "orig", None) or error
+    text = str(original).strip()
+    if (make := _BY_STATE.get(str(getattr(original, "sqlstate", "") or "")[:5])) is not None:
+        return make(name, text)
+    if "disk I/O error" in text and _no_room(original, name):
+        return _full(name, text)
+    for words, make in _BY_WORDS:
+        if any(word in text for word in words):
+            return make(name, text)
+    if isinstance(original, sqlite3.DatabaseError) and type(original) is sqlite3.DatabaseError:
+        return damaged(name, text)
+    return Temporary(f"the catalogue did not answer: {text}", subject=name)
+
+
+def _no_room(error: Exception, name: str) -> bool:
+    """Whether an I/O error is a full disk in disguise: SQLite says so where its shared index cannot grow."""
+    if str(getattr(error, "sqlite_errorname", "")) in ("SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP"):
+        return True
+    try:
+        return shutil.disk_usage(Path(name).parent).free < _LITTLE
+    except OSError:
+        return False
+
+
+def damaged(name: str, text: str) -> CatalogueUnusable:
+    """The error for a catalogue that cannot be trusted."""
+    return CatalogueUnusable(f"the catalogue is damaged ({text})", subject=name, hint=DAMAGED_HINT)
+
+
+def _full(name: str, text: str) -> SyncError:
+    return StorageFull(
+        f"no space left for the catalogue ({text})",
+        subject=name,
+        hint="Nothing was lost: free some space, the next run goes on",
+    )
+
+
+def _denied(name: str, text: str) -> SyncError:
+    return StorageDenied(
+        f"the catalogue cannot be written ({text})",
+        subject=name,
+        hint="Make its folder writable for this user, or point DATABASE_PATH elsewhere",
+    )
+
+
+def _no_login(name: str, text: str) -> SyncError:
+    return Denied(f"the database refuses us ({text})", subject=name, hint="Set the user and password in DATABASE_URL")
+
+
+def _no_tables(name: str, _text: str) -> SyncError:
+    return CatalogueMissing("the catalogue has no tables yet", subject=name)
+
+
+def _no_database(name: str, _text: str) -> SyncError:
+    return CatalogueMissing("the server has no such database", subject=name, hint="Create it, or change DATABASE_URL")
+
+
+_Make = Callable[[str, str], SyncError]
+
+_BY_STATE: dict[str, _Make] = {
+    "42P01": _no_tables,
+    "3D000": _no_database,
+    "28000": _no_login,
+    "28P01": _no_login,
+    "42501": _denied,
+    "25006": _denied,
+    "53100": _full,
+}
+"""PostgreSQL's five characters for what went wrong."""
+
+_BY_WORDS: tuple[tuple[tuple[str, ...], _Make], ...] = (
+    (("disk is full", "No space left"), _full),
+    (("readonly", "read-only", "unable to open database file", "Permission denied"), _denied),
+    (("authentication failed", "no password supplied", 'FATAL:  role "'), _no_login),
+    (('FATAL:  database "',), _no_database),
+    (
+        (
+            "malformed", "not a database", "disk I/O error", "file is encrypted", "unsupported file format",
+            "Could not decode to UTF-8", "no such column", "has no column named", "already exists", "syntax error",
+            "unrecognized token", "no such collation",
+        ),
+        damaged,
+    ),
+    (("no such table",), _no_tables),
+)  # fmt: skip

@@ -1,0 +1,173 @@
+"""An open catalogue, shared by the views of its routes: the writer's lock, the checks before it, and its transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from sqlalchemy import URL, Connection, Engine, select, text, update
+
+from sync_service.catalogue.commit_count import CommitCount
+from sync_service.catalogue.engine import reader_engine, shown_name, sqlite_file, writer_engine
+from sync_service.catalogue.lock import WriterLock
+from sync_service.catalogue.migrate import migrate, schema_version
+from sync_service.catalogue.problems import DAMAGED_HINT, translated
+from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, schema_of
+from sync_service.catalogue.schema import check_version
+from sync_service.catalogue.tables import meta
+from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
+
+CHECKED_ALWAYS = 64 * 1024 * 1024
+"""Bytes; a larger file is checked when the daemon or a first sync starts, not before each command."""
+
+_SERVER_LOCK = 7_305_731
+
+
+class Session:
+    """One process's connection to the catalogue at `url`: reads only, until `open_writer`."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.name = shown_name(url)
+        path = sqlite_file(url)
+        self.lock = WriterLock(path) if path is not None else None
+        self.writing = False
+        self._engine: Engine | None = None
+        self._server_lock: Connection | None = None
+        self._commits = CommitCount(path) if path is not None else None
+
+    def open_writer(self, now: str, command: str, thorough: bool) -> None:
+        """Takes the lock, checks the file without touching it, brings the schema up."""
+        if self.lock is not None:
+            self.lock.acquire(now, command)
+        try:
+            with translated(self.name):
+                self._check_file(thorough)
+                self._engine = writer_engine(self.url)
+                self._take_server_lock()
+                migrate(self._engine, self.url)
+                self._introduce(now)
+                self.writing = True
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Gives up the connection, then the lock."""
+        if self._server_lock is not None:
+            self._server_lock.close()
+            self._server_lock.engine.dispose()
+            self._server_lock = None
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+        if self._commits is not None:
+            self._commits.close()
+        if self.lock is not None:
+            self.lock.release()
+        self.writing = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; database errors leave it as SyncErrors."""
+        with translated(self.name):
+            if self._engine is None:
+                self._open_reader()
+            assert self._engine is not None
+            if self.writing and self._commits is not None:
+                with _counted(self._engine, self._commits) as conn:
+                    yield conn
+            else:
+                with self._engine.begin() as conn:
+                    yield conn
+
+    def _open_reader(self) -> None:
+        engine = reader_engine(self.url)
+        try:
+            with engine.connect() as conn:
+                version = self._version(conn)
+            if version is None:
+                raise CatalogueMissing("the catalogue has no tables yet", subject=self.name)
+        except BaseException:
+            engine.dispose()
+            raise
+        self._engine = engine
+
+    def _version(self, conn: Connection) -> str | None:
+        driver = conn.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            return schema_of(driver, self.name)
+        version = schema_version(conn)
+        check_version(version, self.name)
+        return version
+
+    def _check_file(self, thorough: bool) -> None:
+        """By a connection that cannot write: a damaged file is left as it is, and so is its WAL."""
+        path = sqlite_file(self.url)
+        if path is None or not path.exists():
+            return
+        refuse_foreign(path)
+        if path.stat().st_size == 0:
+            return
+        with closing(connect_readonly(path)) as connection:
+            if schema_of(connection, self.name) is None:
+                return
+            if thorough or path.stat().st_size <= CHECKED_ALWAYS:
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise CatalogueUnusable(
+                        f"the catalogue fails its integrity check ({verdict})", subject=self.name, hint=DAMAGED_HINT
+                    )
+            found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+            if self._commits is not None and "catalogue_id" in found:
+                self._commits.check(found["catalogue_id"], int(found.get("commits", 0)))
+
+    def _take_server_lock(self) -> None:
+        """On PostgreSQL the lock is an advisory one, held by a connection of its own."""
+        if self.lock is not None:
+            return
+        self._server_lock = reader_engine(self.url).connect()
+        taken = self._server_lock.execute(text(f"SELECT pg_try_advisory_lock({_SERVER_LOCK})")).scalar()
+        self._server_lock.commit()
+        if not taken:
+            raise CatalogueLocked(
+                "another process is the writer of this catalogue", subject=self.name, hint="Stop that process"
+            )
+
+    def _introduce(self, now: str) -> None:
+        assert self._engine is not None
+        with self._engine.begin() as conn:
+            known = set(conn.execute(select(meta.c.name)).scalars())
+            for name, value in (("catalogue_id", uuid.uuid4().hex), ("created_at", now), ("next_id", "1")):
+                if name not in known:
+                    conn.execute(meta.insert().values(name=name, value=value))
+            # Written each time, so that a file that cannot be written is found out now and not in the middle of a run.
+            if conn.execute(update(meta).where(meta.c.name == "opened_at").values(value=now)).rowcount == 0:
+                conn.execute(meta.insert().values(name="opened_at", value=now))
+            if self._commits is not None:
+                self._commits.begin(conn)
+
+
+@contextmanager
+def _counted(engine: Engine, commits: CommitCount) -> Iterator[Connection]:
+    """A transaction that is counted where it changes something."""
+    with engine.connect() as conn:
+        transaction = conn.begin()
+        driver = conn.connection.driver_connection
+        assert driver is not None
+        before, counted = driver.total_changes, False
+        try:
+            yield conn
+            if driver.total_changes != before:
+                commits.add(conn)
+                counted = True
+            transaction.commit()
+        except BaseException:
+            if counted:
+                commits.rolled_back()
+            transaction.rollback()
+            raise
+    if counted:
+        commits.committed()
