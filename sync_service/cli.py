@@ -298,6 +298,26 @@ def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", h
     return approvals.approve(common.settings(), yes=yes, as_json=common.as_json)
 
 
+@_command("retry-failed")
+def retry_failed(
+    common: Common, keys: Annotated[list[str] | None, typer.Argument(help="Only these; none named: all.")] = None
+) -> int:
+    """Try again what was refused or has failed too often, with the next run."""
+    from sync_service.commands.retry import retry
+
+    return retry(common.settings(), keys or [], as_json=common.as_json)
+
+
+@_command("explain")
+def explain(
+    common: Common, key: Annotated[str, typer.Argument(help="The object, as the file manager knows it.")]
+) -> int:
+    """Everything that is known of one object, and what happens next to it."""
+    from sync_service.commands.explain import explain_key
+
+    return explain_key(common.settings(), key, as_json=common.as_json)
+
+
 @_command("demo")
 def demo(
     common: Common, keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False

@@ -102,6 +102,16 @@ def prune_events(conn: Connection, keep: int) -> None:
             conn.execute(delete(column.table).where(column <= newest - keep))
 
 
+def events_at(conn: Connection, route_id: int, path: str, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest events that named `path`, newest first."""
+    told = ("received_at", "event_type", "file_path", "new_path", "timestamp", "state", "reason")
+    query = select(*(events.c[name] for name in told)).where(
+        events.c.route_id == route_id, (events.c.file_path == path) | (events.c.new_path == path)
+    )
+    found = conn.execute(query.order_by(events.c.seq.desc()).limit(limit))
+    return [dict(zip(told, record, strict=True)) for record in found]
+
+
 def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:
     if cursor is not None:
         conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor))

@@ -59,6 +59,18 @@ def clear_failures(conn: Connection, done: Sequence[tuple[int, str]]) -> None:
     execute_many(conn, "DELETE FROM failures WHERE id = ? AND operation = ?", done)
 
 
+def try_again(conn: Connection, route_id: int, paths: Sequence[str]) -> list[int]:
+    """Takes rows out of quarantine (none named: all). The next attempt is a new effect, so their revision grows."""
+    query = select(failures.c.id).where(failures.c.route_id == route_id, failures.c.quarantined == 1).distinct()
+    parts = [query.where(failures.c.file_path.in_(part)) for part in chunked(paths)] if paths else [query]
+    ids = [row_id for part in parts for row_id in conn.execute(part).scalars()]
+    rows = [(row_id,) for row_id in ids]
+    execute_many(conn, "UPDATE observed SET revision = revision + 1 WHERE id = ?", rows)
+    execute_many(conn, "UPDATE delivered SET revision = revision + 1 WHERE id = ? AND doubt IS NULL", rows)
+    execute_many(conn, "DELETE FROM failures WHERE id = ?", rows)
+    return ids
+
+
 def forget_stale_failures(conn: Connection, route_id: int) -> None:
     """Failures of rows that nothing is pending for: the object changed back, or is gone on both sides."""
     settled = ~select(touched.c.id).where(touched.c.id == failures.c.id).exists()

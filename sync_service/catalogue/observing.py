@@ -12,7 +12,7 @@ from sqlalchemy import Row as Record
 from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
 from sync_service.catalogue.doubts import decode_operation
 from sync_service.catalogue.running_totals import add_observed, drop_observed
-from sync_service.catalogue.tables import delivered, meta, observed
+from sync_service.catalogue.tables import delivered, meta, observed, touched
 from sync_service.models.changes import Known, Observation
 from sync_service.models.data_models import Listed, Row, Seen
 
@@ -131,6 +131,11 @@ def learn(conn: Connection, observations: Sequence[Observation]) -> None:
             for r, s in ((o.row, o.seen) for o in observations)
         ],
     )
+
+
+def is_touched(conn: Connection, ids: Sequence[int]) -> bool:
+    """Whether any of these rows may differ from what was delivered."""
+    return conn.execute(select(touched.c.id).where(touched.c.id.in_(ids)).limit(1)).scalar() is not None
 
 
 def touch(conn: Connection, route_id: int, ids: Sequence[int], now: str, cause: str) -> None:

@@ -28,7 +28,7 @@ _LITTLE = 1024 * 1024
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
-_UNREADABLE = (ValueError, TypeError, LookupError)
+_UNREADABLE = (ValueError, LookupError)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sync_service.models.data_models import Listed, Operation, Outcome, Poison, Row, Seen
 
@@ -122,6 +122,19 @@ class FailureRecord:
     first_at: str
     last_at: str
     quarantined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that the catalogue knows of one path; events are the newest ones, newest first."""
+
+    observed: Row | None
+    delivered: Row | None
+    doubt: Operation | None
+    pending: bool
+    held: str | None
+    failures: list[FailureRecord]
+    events: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

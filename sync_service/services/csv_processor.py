@@ -132,7 +132,7 @@ def _wish_unmet(merged: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[boo
 
 def _folder(paths: pd.Series[str]) -> pd.Series[str]:
     """What stands before the last `/` of each path that is no trailing one."""
-    return paths.str.extract(r"(?s)^(.*/)[^/]*/?$", expand=False).fillna("")
+    return paths.str.extract(r"(?s)^(.*/)[^/]+/*$", expand=False).fillna("")
 
 
 def _frame(lines: list[bytes]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from sync_service.models.changes import (
     Confirmation,
     Doubt,
     EventCommit,
+    Explanation,
     FailureRecord,
     Known,
     Observation,
@@ -331,6 +332,33 @@ class DatabaseManager:
     def list_failures(self, limit: int = 100) -> list[FailureRecord]:
         with self._transaction() as conn:
             return ledger.list_failures(conn, self._id(conn), limit)
+
+    def try_again(self, paths: Sequence[str], now: str) -> int:
+        """Takes objects out of quarantine (none named: all); how many."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            ids = ledger.try_again(conn, route_id, paths)
+            observing.touch(conn, route_id, ids, now, "command")
+            return len(ids)
+
+    def explain(self, path: str) -> Explanation:
+        """Everything that is known of the object at `path`."""
+        with self._transaction() as conn:
+            route_id = self._id(conn)
+            here = observing.observations_at(conn, route_id, [path]).get(path)
+            row_id = here.row.id if here else delivering.holders(conn, route_id, [path]).get(path)
+            ids = [row_id] if row_id is not None else []
+            doubt = next((d.operation for d in delivering.doubts(conn, route_id) if d.row.id == row_id), None)
+            held = figures.held(asking(conn), route_id)
+            return Explanation(
+                observed=here.row if here else None,
+                delivered=delivering.rows_by_id(conn, ids).get(row_id or 0),
+                doubt=doubt,
+                pending=observing.is_touched(conn, ids),
+                held=f"deletes are held: {held.reason}" if held else None,
+                failures=list(ledger.failures_of(conn, ids).values()),
+                events=intake.events_at(conn, route_id, path),
+            )
 
     def put_held(self, deletes: int, reason: str, now: str) -> None:
         with self._transaction() as conn:

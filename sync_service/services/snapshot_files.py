@@ -15,6 +15,10 @@ from typing import Any, BinaryIO
 from sync_service.models.data_models import SNAPSHOT_COLUMNS
 from sync_service.models.errors import StorageDenied, StorageFull, SyncError
 
+_RECORDS = "Nothing was sent because of it. Snapshots are records, not input; the next cycle writes new ones"
+
+_ENDS = ("-before.csv", "-after.csv", "-manifest.json")
+
 HEADER = ",".join(f'"{name}"' for name in SNAPSHOT_COLUMNS).encode() + b"\n"
 
 
@@ -76,33 +80,42 @@ def write_pair(
 
 def verify(file: SnapshotFile) -> None:
     """Raises where the file is no longer what was written: someone edited or damaged it."""
-    with file.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SyncError(
+            f"the snapshot cannot be read ({error.strerror})", subject=str(file.path), hint=_RECORDS
+        ) from error
     if digest != file.sha256:
         raise SyncError(
             "the snapshot was changed after it was written",
             subject=str(file.path),
-            hint="Nothing was sent because of it. Snapshots are records, not input; the next cycle writes new ones",
+            hint=_RECORDS,
         )
 
 
 def keep_newest(folder: Path, cycles: int) -> None:
     """Deletes the snapshots of all but the newest `cycles` runs, and what an interrupted write left behind."""
-    for leftover in folder.glob("*.tmp"):
-        leftover.unlink(missing_ok=True)
     manifests = sorted(folder.glob("*-manifest.json"))
     kept = set(list(dict.fromkeys(_run_of(manifest) for manifest in reversed(manifests)))[:cycles])
-    for manifest in manifests:
-        if _run_of(manifest) in kept:
-            continue
-        stem = manifest.name.removesuffix("-manifest.json")
-        for end in ("before.csv", "after.csv", "manifest.json"):
-            (folder / f"{stem}-{end}").unlink(missing_ok=True)
+    whole = {_stem(manifest) for manifest in manifests if _run_of(manifest) in kept}
+    try:
+        for path in folder.iterdir():
+            if path.name.endswith(".tmp") or (path.name.endswith(_ENDS) and _stem(path) not in whole):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+
+
+def _stem(path: Path) -> str:
+    """The name that a pair and its manifest share: time and run."""
+    return path.name.rpartition("-")[0]
 
 
 def _run_of(manifest: Path) -> str:
     """The run id in a manifest's name; a run may have written several pairs."""
-    return manifest.name.removesuffix("-manifest.json").rpartition("-")[2]
+    return _stem(manifest).rpartition("-")[2]
 
 
 def storage_error(error: OSError, path: Path) -> SyncError:

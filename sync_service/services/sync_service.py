@@ -23,7 +23,7 @@ from sync_service.services.event_processor import EventProcessor, Scope
 from sync_service.services.guard import Guard, judge
 from sync_service.services.planner import Planner
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
-from sync_service.services.requests import take_approvals
+from sync_service.services.requests import take_approvals, take_retries
 from sync_service.services.scanner import Scanner
 from sync_service.services.tools import Tools
 
@@ -215,7 +215,6 @@ class SyncService:
 
     async def _deliver_deletes(self, facts: RunFacts, ids: array[int]) -> None:
         """Deletes come last, and not past the guard."""
-        await self._take_approvals()
         causes = await self._thread(self._catalogue.delete_causes, list(ids))
         approved = set(await self._thread(self._catalogue.approved))
         files = await self._thread(self._catalogue.delivered_count)
@@ -235,11 +234,12 @@ class SyncService:
             await self._delivery.send(await self._planner.deletes(verdict.allowed[start : start + STEP]))
         await self._delivery.drain()
 
-    async def _take_approvals(self) -> None:
-        """What a person agreed to beside a running daemon."""
-        left = await self._thread(take_approvals, self.config.requests_dir)
-        if left:
-            await self._thread(self._catalogue.approve, left, self._tools.now())
+    async def _take_requests(self) -> None:
+        """What a person asked for beside a running daemon."""
+        if agreed := await self._thread(take_approvals, self.config.requests_dir):
+            await self._thread(self._catalogue.approve, agreed, self._tools.now())
+        for paths in await self._thread(take_retries, self.config.requests_dir):
+            await self._thread(self._catalogue.try_again, paths, self._tools.now())
 
     # ------------------------------------------------------------ around the steps
 
@@ -250,6 +250,7 @@ class SyncService:
         run = RunRecord(facts.run_id, parts.route, sync_type, facts.started_at)
         await self._thread(self._catalogue.begin_run, run)
         self._delivery.begin()
+        await self._take_requests()
         try:
             await self._attempt(facts, steps(facts))
         finally:
