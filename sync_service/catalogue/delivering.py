@@ -161,27 +161,31 @@ def _by_id(conn: Connection, base: Any, id_column: Any, step: int) -> Iterator[S
         last = records[-1][0]
 
 
+_ATTRIBUTES = ", ".join(
+    f'"{name}" = CASE WHEN ? = 1 THEN coalesce(?, "{name}") ELSE NULL END' for name in ("permissions", "owner", "group")
+)
+"""What an outcome tells of attributes; where it is not certain, nothing is known of them and the wish is sent again."""
+
+
 def _done(conn: Connection, route_id: int, group: Sequence[Confirmation]) -> None:
     done = [c.outcome for c in group]
     execute_many(
         conn,
-        "UPDATE delivered SET permissions = coalesce(?, permissions), owner = coalesce(?, owner), "
-        '"group" = coalesce(?, "group"), '
+        f"UPDATE delivered SET {_ATTRIBUTES}, "  # noqa: S608 - our own text
         "file_path = ?, size = ?, file_type = ?, etag = ?, last_modified = ?, internal_id = coalesce(?, internal_id), "
         "version_id = ?, revision = ?, doubt = NULL WHERE id = ?",
         [_uploaded(o) for o in done if o.operation.kind in UPLOADS],
     )
     execute_many(
         conn,
-        "UPDATE delivered SET file_path = ?, revision = ?, etag = CASE WHEN ? = 1 THEN etag ELSE ? END, doubt = NULL, "
+        f"UPDATE delivered SET {_ATTRIBUTES}, "  # noqa: S608 - our own text
+        "file_path = ?, revision = ?, etag = CASE WHEN ? = 1 THEN etag ELSE ? END, doubt = NULL, "
         "internal_id = coalesce(?, internal_id) WHERE id = ?",
         [_moved(o) for o in done if o.operation.kind in PATH_CHANGES],
     )
     execute_many(
         conn,
-        "UPDATE delivered SET permissions = coalesce(?, permissions), owner = coalesce(?, owner), "
-        '"group" = coalesce(?, "group"), '
-        "revision = ?, doubt = NULL WHERE id = ?",
+        f"UPDATE delivered SET {_ATTRIBUTES}, revision = ?, doubt = NULL WHERE id = ?",  # noqa: S608 - our own text
         [_permitted(o) for o in done if o.operation.kind is Kind.CHANGE_PERMISSION],
     )
     drop_delivered(conn, route_id, [o.operation.row_id for o in done if o.operation.kind is Kind.DELETE])
@@ -206,15 +210,21 @@ def _uploaded(outcome: Outcome) -> tuple[Any, ...]:
 
 
 def _moved(outcome: Outcome) -> tuple[Any, ...]:
-    op = outcome.operation
-    return (op.new_path, op.revision, int(outcome.certain), UNKNOWN_VERSION, outcome.receipt.internal_id, op.row_id)
+    op, certain = outcome.operation, int(outcome.certain)
+    kept = (certain, None) * 3
+    return (*kept, op.new_path, op.revision, certain, UNKNOWN_VERSION, outcome.receipt.internal_id, op.row_id)
 
 
 def _permitted(outcome: Outcome) -> tuple[Any, ...]:
     return (*_attributes(outcome), outcome.operation.revision, outcome.operation.row_id)
 
 
-def _attributes(outcome: Outcome) -> tuple[str | None, str | None, str | None]:
-    """What was asked for counts as held, in our spelling; where nothing was asked for, what the destination answered."""
+def _attributes(outcome: Outcome) -> tuple[int | str | None, ...]:
+    """What was asked for counts as held, in our spelling; where nothing was asked for, what the destination answered.
+
+    Each value stands behind whether it is certain. An update touches no attributes, so what was known of them stays.
+    """
     op, got = outcome.operation, outcome.receipt
-    return (op.permissions or got.permissions, op.owner or got.owner, op.group or got.group)
+    certain = int(outcome.certain or op.kind is Kind.UPDATE)
+    told = (op.permissions or got.permissions, op.owner or got.owner, op.group or got.group)
+    return tuple(value for one in told for value in (certain, one))

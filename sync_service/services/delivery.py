@@ -143,11 +143,11 @@ class Delivery:
         return Outcome(operation, Result.NOT_DONE if found is not None else Result.MISSING)
 
     async def _settle_in_place(self, operation: Operation, taken: set[str]) -> Outcome:
-        """A delete or a change of permissions: not done where the path is still there (it will be planned again)."""
+        """A delete is not done where the path is still there. Which permissions hold after a change in doubt nobody says."""
         found = None if operation.file_path in taken else await self._courier.get(operation.file_path)
-        if found is not None:
-            return Outcome(operation, Result.NOT_DONE)
-        return Outcome(operation, Result.DONE if operation.kind is Kind.DELETE else Result.MISSING)
+        if operation.kind is Kind.DELETE:
+            return Outcome(operation, Result.NOT_DONE if found is not None else Result.DONE)
+        return Outcome(operation, Result.DONE if found is not None else Result.MISSING, certain=False)
 
     # ------------------------------------------------------------ windows
 
@@ -258,7 +258,7 @@ class Delivery:
         if not outcomes:
             return
         confirmations = await self._learned(outcomes)
-        failed = await self._failures([o for o in outcomes if o.result in FAILED and o.error_kind != _STOPPED])
+        failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         await self._thread(self._catalogue.confirm, confirmations, list(failed.values()))
         await self._look_again(
             [o for o in outcomes if o.result is Result.SOURCE_MOVED or o.error_kind == SourceMoved.kind]
@@ -314,7 +314,7 @@ class Delivery:
         operation, counts = outcome.operation, self.counts
         if self._keep_results:
             self._results[operation.row_id] = outcome.result
-        if outcome.error_kind == _STOPPED:
+        if _to_be_planned_again(outcome):
             return
         self._observer.outcome(outcome)
         self._observer.advance(1, outcome.sent_bytes)
@@ -330,6 +330,11 @@ class Delivery:
             counts.files_failed += operation.kind in UPLOADS
             if len(counts.errors) < ERRORS_KEPT:
                 counts.errors.append((outcome, failure))
+
+
+def _to_be_planned_again(outcome: Outcome) -> bool:
+    """Halted before it began, or found not done while it was settled: no failure."""
+    return outcome.error_kind == _STOPPED or (outcome.result is Result.NOT_DONE and outcome.error_kind is None)
 
 
 def learned_of(outcome: Outcome, known: Observation | None) -> Observation | None:

@@ -1,0 +1,15 @@
+"""The catalogue in SQLite keeps the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.catalogue_contract import CatalogueContract
+
+
+class TestSqlite(CatalogueContract):
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> str:
+        return str(tmp_path / "sync.db")

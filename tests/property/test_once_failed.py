@@ -1,0 +1,53 @@
+"""Histories that broke the promise once, each as a plain test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.property.rigged import Fate, Fault
+from tests.property.world import World
+
+
+@pytest.fixture(params=[False, True], ids=["no memory", "memory"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world after its first sync, with a destination that remembers keys or does not."""
+    made = World(memory=request.param)
+    made.put("anchor", b"anchor")
+    made.run()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("then", ["nothing", "delete", "rename"])
+def test_refused_after_an_attempt_without_an_answer(world: World, then: str) -> None:
+    """The first attempt was applied and its answer lost, the second refused: the file at the destination is not forgotten."""
+    world.put("a", b"one")
+    world.run("cycle", Fate((Fault("apply", "lost answer", 1), Fault("apply", "refuse", 2, 99))))
+    world.check_always()
+    if then == "delete":
+        world.delete("a")
+    elif then == "rename":
+        world.rename("a", "b")
+    world.converge()
+
+
+def test_an_old_rename_between_twins_is_told_with_each_reading() -> None:
+    """A log without cursor, ids and memory for times tells the same rename for ever: nothing goes out for it again."""
+    world = World(cursors=False, ids=False)
+    try:
+        world.put("a", b"one")
+        world.run()
+        world.rename("a", "b")
+        world.rename("b", "a")
+        world.put("b", b"one")
+        world.rename("a", "d/a")
+        world.put("a", b"one")
+        world.rename("d/a", "b")
+        world.put("d/a", b"one")
+        world.rename("a", "b")
+        world.put("a", b"one")
+        world.converge()
+    finally:
+        world.close()

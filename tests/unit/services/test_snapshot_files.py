@@ -1,0 +1,132 @@
+"""The two CSVs of a cycle: exact, whole or not there, and no more than are to be kept."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync_service.models.data_models import SNAPSHOT_COLUMNS
+from sync_service.models.errors import StorageDenied, StorageFull, SyncError
+from sync_service.services.snapshot_files import SnapshotPair, keep_newest, verify, write_pair, write_text
+
+AWKWARD = [
+    "NA",
+    "null",
+    "001",
+    "1e5",
+    "0644",
+    "",
+    " a ",
+    'q"uote',
+    "com,ma",
+    "line\nend",
+    "\r",
+    "ümläut",
+    "\x1b[31m",
+    "=1+1",
+]
+
+
+def row(row_id: int, path: str = "a", **more: Any) -> tuple[Any, ...]:
+    values = {"id": row_id, "file_path": path, "size": 1, "etag": "e", "last_modified": "t", **more}
+    return tuple(values.get(name) for name in SNAPSHOT_COLUMNS)
+
+
+def write(folder: Path, stamp: str = "t1", run: str = "r1", rows: int = 1) -> SnapshotPair:
+    return write_pair(folder, stamp, run, "touched", [row(n + 1) for n in range(rows)], [])
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    """Text that spreadsheets and parsers like to change is quoted and unchanged; absent is empty."""
+    rows = [row(n, value, owner=value, permissions=None) for n, value in enumerate(AWKWARD, 1)]
+    pair = write_pair(tmp_path, "t", "r", "full", rows, [])
+    with pair.before.path.open(encoding="utf-8", newline="") as file:
+        head, *lines = csv.reader(file)
+    assert head == list(SNAPSHOT_COLUMNS)
+    assert [line[1] for line in lines] == [line[3] for line in lines] == AWKWARD
+    assert {line[2] for line in lines} == {""}
+    content = pair.before.path.read_bytes()
+    assert content.startswith(b'"id","file_path"')
+    assert pair.after.path.read_bytes().count(b"\n") == 1
+    assert b'"1","NA","","NA"' in content
+
+
+def test_the_manifest_says_what_was_written(tmp_path: Path) -> None:
+    """Rows, digests, scope and run, beside the pair."""
+    pair = write(tmp_path, rows=3)
+    manifest = json.loads(pair.manifest.read_text())
+    assert (manifest["run"], manifest["scope"], manifest["columns"]) == ("r1", "touched", list(SNAPSHOT_COLUMNS))
+    assert [(f["name"], f["rows"]) for f in manifest["files"]] == [("t1-r1-before.csv", 3), ("t1-r1-after.csv", 0)]
+    for file, told in zip((pair.before, pair.after), manifest["files"], strict=True):
+        assert hashlib.sha256(file.path.read_bytes()).hexdigest() == file.sha256 == told["sha256"]
+        verify(file)
+
+
+def test_an_edited_snapshot_is_noticed(tmp_path: Path) -> None:
+    """Someone opened it in an editor, or deleted it: nothing is made of it."""
+    pair = write(tmp_path)
+    pair.before.path.write_bytes(pair.before.path.read_bytes().replace(b'"a"', b'"b"'))
+    with pytest.raises(SyncError, match="changed after it was written"):
+        verify(pair.before)
+    pair.after.path.unlink()
+    with pytest.raises(SyncError, match="cannot be read"):
+        verify(pair.after)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EACCES, StorageDenied)]
+)
+def test_a_failed_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[SyncError]
+) -> None:
+    """Neither a short file under the final name nor a temporary one."""
+
+    def fails(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(kind):
+        write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError):
+        write_text(tmp_path / "small.json", "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file in the folder's place."""
+    (tmp_path / "snapshots").write_text("in the way")
+    with pytest.raises(StorageDenied, match="snapshots"):
+        write(tmp_path / "snapshots")
+
+
+def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    """A run's several pairs count once; halves of interrupted writes go; other people's files stay."""
+    for stamp, run in (("t1", "r1"), ("t2", "r2"), ("t3", "r2"), ("t4", "r3")):
+        write(tmp_path, stamp, run)
+    (tmp_path / "t0-r0-before.csv").write_text("no manifest")
+    (tmp_path / "t9-r9-after.csv.tmp").write_text("half")
+    (tmp_path / "notes.txt").write_text("mine")
+    keep_newest(tmp_path, 2)
+    ends = ("after.csv", "before.csv", "manifest.json")
+    expected = [f"{stem}-{end}" for stem in ("t2-r2", "t3-r2", "t4-r3") for end in ends]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", *expected]
+
+
+def test_what_cannot_be_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention that fails says where."""
+    write(tmp_path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", fails)
+    with pytest.raises(StorageDenied):
+        keep_newest(tmp_path, 0)

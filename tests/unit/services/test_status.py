@@ -1,0 +1,182 @@
+"""The state of a route in one word, and why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from sync_service.catalogue.lock import Holder
+from sync_service.models.changes import Held, RunRecord, Totals
+from sync_service.models.config import SyncConfig
+from sync_service.models.errors import CatalogueUnusable
+from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.status import State, judge_state, read_status
+from tests.contracts.catalogue_contract import failure
+from tests.fakes.catalogues import NOW, deliver_all, event_commit, ids, scan
+from tests.real_postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
+
+MOMENT = datetime(2026, 11, 21, 8, 10, tzinfo=UTC)
+HOLDER = Holder(1, "host", NOW)
+DONE = Totals(initial_done=True)
+
+
+def run(*, ended: bool = True, success: bool | None = True, **more: object) -> RunRecord:
+    finished = NOW if ended else None
+    return RunRecord("r", "customer", "incremental", NOW, finished, success if ended else None, 0, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("totals", "runs", "holder", "state", "why"),
+    [
+        (Totals(), [], None, State.NEVER_SYNCED, "no initial sync"),
+        (Totals(), [run()], None, State.NEVER_SYNCED, "run initial-sync to go on"),
+        (Totals(), [run(ended=False)], HOLDER, State.SYNCING, "under way"),
+        (DONE, [run(ended=False)], HOLDER, State.SYNCING, "incremental"),
+        (DONE, [run(ended=False)], None, State.DEGRADED, "was cut off"),
+        (DONE, [run()], HOLDER, State.UP_TO_DATE, "everything"),
+        (DONE, [], HOLDER, State.UP_TO_DATE, "everything"),
+        (Totals(initial_done=True, pending=2), [run()], HOLDER, State.UP_TO_DATE, "2 changes wait"),
+        (Totals(initial_done=True, failed=2), [run()], HOLDER, State.DEGRADED, "2 operations failed"),
+        (Totals(initial_done=True, quarantined=2), [run()], HOLDER, State.DEGRADED, "quarantine"),
+        (
+            Totals(initial_done=True, held=Held(7, "too many", NOW)),
+            [run()],
+            HOLDER,
+            State.DEGRADED,
+            "7 deletes are held",
+        ),
+        (DONE, [run(success=False)], HOLDER, State.DEGRADED, "see runs show"),
+        (
+            DONE,
+            [run(success=False, report={"errors": [{"message": "API down"}]})],
+            HOLDER,
+            State.DEGRADED,
+            "API down",
+        ),
+    ],
+)
+def test_each_situation_has_its_word(
+    totals: Totals, runs: list[RunRecord], holder: Holder | None, state: State, why: str
+) -> None:
+    """And says in people's words why."""
+    found, reason = judge_state(totals, runs, holder, MOMENT, 300)
+    assert found is state
+    assert why in reason
+
+
+def test_without_a_daemon_it_stops_after_three_intervals() -> None:
+    """Not at once: commands may do the daemon's work."""
+    ended = datetime.fromisoformat(NOW)
+    just = judge_state(DONE, [run()], None, ended + timedelta(seconds=900), 300)
+    later = judge_state(DONE, [run()], None, ended + timedelta(seconds=901), 300)
+    assert (just[0], later[0]) == (State.UP_TO_DATE, State.STOPPED)
+    assert judge_state(DONE, [run()], HOLDER, ended + timedelta(days=9), 300)[0] is State.UP_TO_DATE
+
+
+def test_no_catalogue_is_a_state(tmp_path: Path) -> None:
+    """Neither a file nor its folder is made for asking."""
+    (route,) = read_status(SyncConfig(database_path=tmp_path / "none" / "sync.db"))["routes"]
+    assert (route["state"], route["files"], route["last_run"]) == ("NEVER_SYNCED", 0, None)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "sync.db").write_bytes(b"")
+    (route,) = read_status(SyncConfig(database_path=tmp_path / "sync.db"))["routes"]
+    assert route["state"] == "NEVER_SYNCED"
+
+
+def fill(target: str | Path) -> DatabaseManager:
+    manager = DatabaseManager(target).open_writer(NOW, "daemon")
+    scan(manager, "a", "b", "c")
+    deliver_all(manager)
+    manager.finish_initial()
+    manager.commit_events(event_commit(removed=[ids(manager)["a"]]), NOW)
+    manager.confirm([], [failure(ids(manager)["b"])])
+    record = RunRecord("r1", "customer", "scan", NOW)
+    manager.begin_run(record)
+    report = {"statistics": {"events_processed": 4, "operations_processed": 5}, "duration_seconds": 1.5}
+    manager.end_run(RunRecord("r1", "customer", "scan", NOW, NOW, True, 0, report))
+    manager.set_next_run("2026-11-21T09:00:00+00:00")
+    return manager
+
+
+def expect(route: dict[str, object], *, running: bool) -> None:
+    expected = {
+        "route": "customer",
+        "state": "DEGRADED",
+        "last_run": NOW,
+        "last_success": NOW,
+        "last_check": NOW,
+        "files": 2,
+        "bytes": 2,
+        "pending": 1,
+        "failed": 1,
+        "quarantined": 0,
+        "oldest_pending": NOW,
+        "events_processed": 4,
+        "operations_executed": 5,
+        "duration_seconds": 1.5,
+        "error_counts": {"refused": 1},
+        "held_deletes": 0,
+        "next_run": "2026-11-21T09:00:00+00:00" if running else None,
+    }
+    assert {name: route[name] for name in expected} == expected
+    assert (route["lock_holder"] is not None) == running
+
+
+def test_the_figures_are_those_of_the_catalogue(tmp_path: Path) -> None:
+    """The whole of the contract's JSON, beside the writer and after it; the next run is told only while one will come."""
+    config = SyncConfig(database_path=tmp_path / "sync.db")
+    manager = fill(config.database_path)
+    (route,) = read_status(config, MOMENT)["routes"]
+    expect(route, running=True)
+    manager.close()
+    (route,) = read_status(config, MOMENT)["routes"]
+    expect(route, running=False)
+
+
+def test_a_sqlite_url_is_read_as_a_file(tmp_path: Path) -> None:
+    """DATABASE_URL may name a file, too."""
+    fill(tmp_path / "sync.db").close()
+    config = SyncConfig(database_url=SecretStr(f"sqlite:///{tmp_path}/sync.db"))
+    expect(read_status(config, MOMENT)["routes"][0], running=False)
+
+
+@pytest.mark.real
+def test_the_figures_are_the_same_from_postgresql(postgres_url: str) -> None:
+    """By the other way of reading; who holds a server's lock is not told."""
+    config = SyncConfig(database_url=SecretStr(postgres_url))
+    assert read_status(config)["routes"][0]["state"] == "NEVER_SYNCED"
+    manager = fill(postgres_url)
+    expect(read_status(config, MOMENT)["routes"][0], running=False)
+    manager.close()
+
+
+def test_damage_is_an_error_and_no_state(tmp_path: Path) -> None:
+    """A file that is no catalogue."""
+    (tmp_path / "sync.db").write_bytes(b"garbage" * 1000)
+    with pytest.raises(CatalogueUnusable):
+        read_status(SyncConfig(database_path=tmp_path / "sync.db"))
+
+
+def test_status_loads_neither_the_database_toolkit_nor_pandas(tmp_path: Path) -> None:
+    """Their import takes longer than the answer."""
+    fill(tmp_path / "sync.db").close()
+    code = (
+        "import sys; from sync_service.main import main; main(['status']); "
+        "print([m for m in ('sqlalchemy', 'alembic', 'pandas', 'aiohttp', 'boto3') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"DATABASE_PATH": str(tmp_path / "sync.db"), "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
