@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_service.event_logs.decode import decode_item
-from sync_service.models.event_identity import content_hash, identity, sequencer_order
 from sync_service.models.data_models import Event, Poison
+from sync_service.models.event_identity import content_hash, identity, sequencer_order
 
 PAIRS = json.loads((Path(__file__).parents[2] / "data" / "events" / "sequencers.json").read_text())["pairs"]
 
