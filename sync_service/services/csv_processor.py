@@ -50,7 +50,7 @@ class CsvProcessor:
             closing(catalogue.observed_rows(everything)) as after,
         ):
             pair = write_pair(self.folder, stamp, run_id, scope, before, after)
-        keep_newest(self.folder, self.retention)
+        keep_newest(self.folder, self.retention, pair.manifest)
         return pair
 
     def diff(self, pair: SnapshotPair) -> Iterator[list[Change]]:

@@ -95,10 +95,14 @@ def verify(file: SnapshotFile) -> None:
         )
 
 
-def keep_newest(folder: Path, cycles: int) -> None:
-    """Deletes the snapshots of all but the newest `cycles` runs, and what an interrupted write left behind."""
+def keep_newest(folder: Path, cycles: int, current: Path) -> None:
+    """Deletes the snapshots of all but the newest `cycles` runs, and what an interrupted write left behind.
+
+    The run of the manifest `current` is under way: it is the newest even where the clock was put back.
+    """
     manifests = sorted(folder.glob("*-manifest.json"))
-    kept = set(list(dict.fromkeys(_run_of(manifest) for manifest in reversed(manifests)))[:cycles])
+    newest_first = dict.fromkeys(_run_of(manifest) for manifest in (current, *reversed(manifests)))
+    kept = set(list(newest_first)[:cycles])
     whole = {_stem(manifest) for manifest in manifests if _run_of(manifest) in kept}
     try:
         for path in folder.iterdir():

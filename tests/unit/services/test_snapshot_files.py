@@ -110,11 +110,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
     """A run's several pairs count once; halves of interrupted writes go; other people's files stay."""
     for stamp, run in (("t1", "r1"), ("t2", "r2"), ("t3", "r2"), ("t4", "r3")):
-        write(tmp_path, stamp, run)
+        last = write(tmp_path, stamp, run)
     (tmp_path / "t0-r0-before.csv").write_text("no manifest")
     (tmp_path / "t9-r9-after.csv.tmp").write_text("half")
     (tmp_path / "notes.txt").write_text("mine")
-    keep_newest(tmp_path, 2)
+    keep_newest(tmp_path, 2, last.manifest)
     ends = ("after.csv", "before.csv", "manifest.json")
     expected = [f"{stem}-{end}" for stem in ("t2-r2", "t3-r2", "t4-r3") for end in ends]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", *expected]
@@ -122,11 +122,21 @@ def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Retention that fails says where."""
-    write(tmp_path)
+    old, new = write(tmp_path, "t1", "r1"), write(tmp_path, "t2", "r2")
+    assert old.manifest.exists()
 
     def fails(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "unlink", fails)
     with pytest.raises(StorageDenied):
-        keep_newest(tmp_path, 0)
+        keep_newest(tmp_path, 1, new.manifest)
+
+
+def test_a_clock_that_was_put_back_deletes_nothing_in_use(tmp_path: Path) -> None:
+    """The pair that is being worked on stays, though older ones seem newer."""
+    newer = write(tmp_path, "t9", "r1")
+    current = write(tmp_path, "t1", "r2")
+    keep_newest(tmp_path, 1, current.manifest)
+    assert current.before.path.exists()
+    assert not newer.manifest.exists()
