@@ -36,7 +36,10 @@ from sync_service.services.retry import RetryPolicy
 
 
 def idempotency_key(catalogue_id: str, route: str, operation: Operation) -> str:
-    """The id of one effect: the same for all its attempts, another for every other effect. 64 hexadecimal digits."""
+    """The id of one effect: the same for all its attempts, another for every other effect. 64 hexadecimal digits.
+
+    The attributes count, since an upload takes them from the object's headers, which change while its ETag stays.
+    """
     parts = [
         catalogue_id,
         route,
@@ -45,6 +48,10 @@ def idempotency_key(catalogue_id: str, route: str, operation: Operation) -> str:
         operation.kind,
         operation.file_path,
         operation.new_path,
+        operation.permissions,
+        operation.owner,
+        operation.group,
+        operation.file_type,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -116,7 +123,7 @@ class Courier:
             attempts.info = opened.info
             attempts.operation = filled(operation, opened.info)
             try:
-                return await self._destination.apply(attempts.operation, self._key_of(operation), content)
+                return await self._destination.apply(attempts.operation, self._key_of(attempts.operation), content)
             except (Unreachable, Throttled, Refused, Denied, StoredWrong):
                 raise
             except SyncError:

@@ -1,4 +1,4 @@
-"""Histories that broke the promise once, each as a plain test."""
+"""Histories that broke the promise once, or would break it without one rule of settling, each as a plain test."""
 
 from __future__ import annotations
 
@@ -30,6 +30,37 @@ def test_refused_after_an_attempt_without_an_answer(world: World, then: str) -> 
         world.delete("a")
     elif then == "rename":
         world.rename("a", "b")
+    world.converge()
+
+
+def test_metadata_that_changes_under_the_same_content(world: World) -> None:
+    """The attempt in doubt was made without permissions; its repetition finds them and is another effect."""
+    world.put("a", b"one")
+    world.run("cycle", Fate((Fault("apply", "lost answer", 1, 99),)))
+    world.put("a", b"one", "600")
+    world.converge()
+
+
+@pytest.mark.parametrize("what", ["crash", "crash after", "lost answer", "unknown"])
+def test_contents_that_go_back_and_forth(world: World, what: str) -> None:
+    """An upload in doubt whose source moved on is of an unknown version, also where the next one does not get through."""
+    world.put("a", b"one")
+    world.run()
+    world.put("a", b"two")
+    world.run("cycle", Fate((Fault("apply", what, 1, 99),)))
+    world.put("a", b"one")
+    world.run("cycle", Fate((Fault("apply", "unreachable", 1, 99),)))
+    world.check_always()
+    world.put("a", b"two")
+    world.converge()
+
+
+def test_what_was_found_not_done_is_no_failure(world: World) -> None:
+    """A run that settles an attempt which never left, and then makes it, has succeeded."""
+    world.put("a", b"one", "600")
+    world.run()
+    world.rename("a", "b")
+    world.run("cycle", Fate((Fault("apply", "crash", 1),)))
     world.converge()
 
 

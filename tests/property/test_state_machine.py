@@ -21,8 +21,11 @@ STEPS = int(os.environ.get("STEPS", "12"))
 Change = tuple[object, ...]
 """A method of World that is something that others do, and its arguments."""
 
-KEYS = st.sampled_from(["a", "b", "d/a", "d/b"])
-BODIES = st.sampled_from([b"", b"one", b"two", b"longer"])
+NARROW = bool(os.environ.get("NARROW"))
+"""Few keys find contents that go back and forth, more keys find chains and swaps."""
+
+KEYS = st.sampled_from(["a", "d/a"] if NARROW else ["a", "b", "d/a", "d/b"])
+BODIES = st.sampled_from([b"one", b"two"] if NARROW else [b"", b"one", b"two", b"longer"])
 PERMISSIONS = st.sampled_from([None, None, "600", "644"])
 TOLD = st.sampled_from([True, True, True, False])
 HOW = st.sampled_from(["cycle", "cycle", "scan"])
@@ -125,6 +128,8 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
+    # The same histories in each CI run, so that a change is judged by what it changed; new ones everywhere else.
+    derandomize=bool(os.environ.get("CI")),
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,

@@ -306,7 +306,12 @@ class World:
         self.check_always()
 
     def _check_in_step(self) -> None:
-        assert self.destination.contents == self.source.objects
+        assert self.destination.contents == self.source.objects, (
+            self.destination.contents,
+            self.source.objects,
+            self.rows("SELECT id, file_path, etag, revision, event_position FROM observed"),
+            self.rows("SELECT id, file_path, etag, revision FROM delivered"),
+        )
         assert not self.rows("SELECT * FROM touched"), "something is pending"
         assert not self.rows("SELECT * FROM delivered WHERE doubt IS NOT NULL"), "something is in doubt"
         for path, wanted in self.rows("SELECT file_path, permissions FROM observed WHERE permissions IS NOT NULL"):

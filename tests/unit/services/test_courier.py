@@ -294,17 +294,22 @@ async def test_locate_finds_where_a_rename_stands(files: dict[str, bytes], resul
 
 
 def test_one_effect_has_one_key() -> None:
-    """The same for each attempt, whatever was learned of the object meanwhile."""
+    """The same for each attempt; the revision stands for the bytes."""
     operation = Operation(Kind.UPDATE, 1, 1, "a", etag="e")
-    assert idempotency_key("id", "r", operation) == idempotency_key("id", "r", replace(operation, size=9, owner="me"))
+    assert idempotency_key("id", "r", operation) == idempotency_key(
+        "id", "r", replace(operation, size=9, version_id="v")
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": Kind.CREATE}, {"row_id": 2}, {"revision": 2}, {"file_path": "b"}, {"new_path": "c"}],
-)
+    [
+        {"kind": Kind.CREATE}, {"row_id": 2}, {"revision": 2}, {"file_path": "b"}, {"new_path": "c"},
+        {"permissions": "600"}, {"owner": "me"}, {"group": "us"}, {"file_type": "image/png"},
+    ],
+)  # fmt: skip
 def test_another_effect_has_another_key(change: dict[str, object]) -> None:
-    """Another kind, row, revision or path is another effect; so is another catalogue or route."""
+    """Another kind, row, revision, path or attribute is another effect; so is another catalogue or route."""
     operation = Operation(Kind.UPDATE, 1, 1, "a")
     key = idempotency_key("id", "r", operation)
     assert idempotency_key("id", "r", replace(operation, **change)) != key  # type: ignore[arg-type]
