@@ -113,7 +113,7 @@ class Courier:
             return await self._tell(operation)
         except (Unreachable, Throttled):
             raise
-        except OutcomeUnknown:
+        except (OutcomeUnknown, StoredWrong):
             attempts.may_have_applied = True
             raise
 

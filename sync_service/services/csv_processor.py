@@ -17,7 +17,7 @@ from sync_service.services.snapshot_files import HEADER, SnapshotFile, SnapshotP
 if TYPE_CHECKING:
     import pandas as pd
 
-WINDOW = 20_000
+WINDOW = 5_000
 """Lines of one aligned window; what pandas holds at once."""
 
 _CONTENT = ("size", "etag", "file_type")

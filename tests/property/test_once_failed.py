@@ -41,6 +41,18 @@ def test_metadata_that_changes_under_the_same_content(world: World) -> None:
     world.converge()
 
 
+@pytest.mark.parametrize("then", ["refuse", "unreachable", "throttled"])
+def test_wrong_bytes_and_then_another_error(world: World, then: str) -> None:
+    """The first attempt stored other bytes, the second did nothing: that the path holds those is not forgotten."""
+    world.put("a", b"one")
+    world.run()
+    world.put("a", b"two")
+    world.run("cycle", Fate((Fault("apply", "wrong", 1), Fault("apply", then, 2, 99))))
+    world.check_always()
+    world.put("a", b"one")
+    world.converge()
+
+
 @pytest.mark.parametrize("what", ["crash", "crash after", "lost answer", "unknown"])
 def test_contents_that_go_back_and_forth(world: World, what: str) -> None:
     """An upload in doubt whose source moved on is of an unknown version, also where the next one does not get through."""

@@ -120,9 +120,10 @@ class History(RuleBasedStateMachine):
             getattr(self.world, str(name))(*arguments)
 
     def _run(self, how: str, fate: Fate) -> None:
+        sees_all = how == "scan" and self.world.is_scanned_anew() and not fate.meddling
         result = self.world.run(how, fate)
         self.world.check_always()
-        if how == "scan" and result is not None and result.exit_code is ExitCode.DONE and not fate.meddling:
+        if sees_all and result is not None and result.exit_code is ExitCode.DONE:
             self.world.lost = False
 
 

@@ -268,6 +268,11 @@ class World:
         with self.database() as connection:
             connection.execute("DELETE FROM failures")
 
+    def is_scanned_anew(self) -> bool:
+        """Whether the next scan sees every key; one that goes on where it was interrupted has passed some already."""
+        resumes = self.rows("SELECT 1 FROM scans WHERE state = 'running'")
+        return not resumes and bool(self.rows("SELECT 1 FROM routes WHERE initial_done = 1"))
+
     def check_always(self) -> None:
         """Holds after each run, whatever happened in it."""
         for message, facts in self.observer.problems:
@@ -289,9 +294,11 @@ class World:
         self.retry_failed()
         for _ in range(3):
             self._well("cycle")
+        if self.lost and not self.is_scanned_anew():
+            self._well("scan")
         if self.lost:
             self._well("scan")
-            self.lost = False
+        self.lost = False
         self._check_in_step()
         effects = len(self.destination.effects)
         self._well("cycle")

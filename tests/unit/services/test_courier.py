@@ -168,6 +168,15 @@ async def test_a_source_that_moves_after_an_unknown_attempt() -> None:
     assert (outcome.result, outcome.error_kind) == (Result.UNKNOWN, SourceMoved.kind)
 
 
+@pytest.mark.parametrize("last", [Refused("no", status=422), Unreachable("no connection"), Denied("not you")])
+async def test_wrong_bytes_leave_the_outcome_unknown(last: SyncError) -> None:
+    """What the destination holds since the first attempt is not what it held before, whatever the later ones say."""
+    case = Case(retries=1)
+    case.destination.fail(StoredWrong("other bytes"))
+    case.destination.fail(last, nth=1, times=9)
+    assert (await case.courier.carry(case.upload())).result is Result.UNKNOWN
+
+
 async def test_a_body_that_breaks_off_may_have_been_applied() -> None:
     """Its bytes had begun to leave."""
     case = Case()
