@@ -74,23 +74,3 @@ def test_what_was_found_not_done_is_no_failure(world: World) -> None:
     world.rename("a", "b")
     world.run("cycle", Fate((Fault("apply", "crash", 1),)))
     world.converge()
-
-
-def test_an_old_rename_between_twins_is_told_with_each_reading() -> None:
-    """A log without cursor, ids and memory for times tells the same rename for ever: nothing goes out for it again."""
-    world = World(cursors=False, ids=False)
-    try:
-        world.put("a", b"one")
-        world.run()
-        world.rename("a", "b")
-        world.rename("b", "a")
-        world.put("b", b"one")
-        world.rename("a", "d/a")
-        world.put("a", b"one")
-        world.rename("d/a", "b")
-        world.put("d/a", b"one")
-        world.rename("a", "b")
-        world.put("a", b"one")
-        world.converge()
-    finally:
-        world.close()

@@ -129,8 +129,6 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    # The same histories in each CI run, so that a change is judged by what it changed; new ones everywhere else.
-    derandomize=bool(os.environ.get("CI")),
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,
