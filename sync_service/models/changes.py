@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -45,6 +45,21 @@ class ScanState:
     keys: int = 0
     size: int = 0
     suspicion: str | None = None
+
+    def after(self, commit: ScanCommit) -> ScanState:
+        """Where the scan stands once this stretch is committed."""
+        return replace(
+            self,
+            status=ScanStatus.RUNNING,
+            token=commit.token,
+            last_key=commit.last_key,
+            keys=self.keys + commit.keys,
+            size=self.size + commit.size,
+        )
+
+    def ended(self, now: str) -> ScanState:
+        """The scan is through."""
+        return replace(self, status=ScanStatus.COMPLETE, token=None, last_key=None, finished_at=now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, select, update
 
-from sync_service.catalogue import delivering, figures, intake, ledger, observing, running_totals
+from sync_service.catalogue import delivering, explaining, figures, intake, ledger, observing, running_totals
 from sync_service.catalogue.dialects import asking
 from sync_service.catalogue.engine import location, sqlite_file
 from sync_service.catalogue.lock import Holder
@@ -181,16 +181,7 @@ class DatabaseManager:
 
     def commit_scan(self, state: ScanState, commit: ScanCommit, now: str) -> ScanState:
         """One stretch of the listing with where it got to, in one transaction."""
-        after = ScanState(
-            ScanStatus.RUNNING,
-            commit.token,
-            commit.last_key,
-            state.started_at,
-            state.finished_at,
-            state.keys + commit.keys,
-            state.size + commit.size,
-            state.suspicion,
-        )
+        after = state.after(commit)
         with self._transaction() as conn:
             route_id = self._id(conn)
             observing.insert_listed(conn, route_id, commit.new, now, "scan")
@@ -214,13 +205,10 @@ class DatabaseManager:
             intake.clear_missing(conn, route_id, checked)
 
     def complete_scan(self, state: ScanState, now: str) -> None:
-        done = ScanState(
-            ScanStatus.COMPLETE, None, None, state.started_at, now, state.keys, state.size, state.suspicion
-        )
         with self._transaction() as conn:
             route_id = self._id(conn)
             intake.clear_missing(conn, route_id)
-            intake.put_scan_state(conn, route_id, done)
+            intake.put_scan_state(conn, route_id, state.ended(now))
             running_totals.recount(conn, route_id)
 
     def clear_suspicion(self) -> None:
@@ -344,21 +332,7 @@ class DatabaseManager:
     def explain(self, path: str) -> Explanation:
         """Everything that is known of the object at `path`."""
         with self._transaction() as conn:
-            route_id = self._id(conn)
-            here = observing.observations_at(conn, route_id, [path]).get(path)
-            row_id = here.row.id if here else delivering.holders(conn, route_id, [path]).get(path)
-            ids = [row_id] if row_id is not None else []
-            doubt = next((d.operation for d in delivering.doubts(conn, route_id) if d.row.id == row_id), None)
-            held = figures.held(asking(conn), route_id)
-            return Explanation(
-                observed=here.row if here else None,
-                delivered=delivering.rows_by_id(conn, ids).get(row_id or 0),
-                doubt=doubt,
-                pending=observing.is_touched(conn, ids),
-                held=f"deletes are held: {held.reason}" if held else None,
-                failures=list(ledger.failures_of(conn, ids).values()),
-                events=intake.events_at(conn, route_id, path),
-            )
+            return explaining.explain(conn, self._id(conn), path)
 
     def put_held(self, deletes: int, reason: str, now: str) -> None:
         with self._transaction() as conn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from sync_service.models.changes import Observation
 from sync_service.models.data_models import Event, EventType, ObjectInfo
 from sync_service.services.event_folding import Fold, Token, fold, places
-from sync_service.services.observations import first_seen, moved, permitted, seen_again
+from sync_service.services.observations import first_seen, moved, permitted, seen_again, without_said
 
 RENAMES = (EventType.RENAME, EventType.MOVE)
 PENDING_LOOK = "the source did not answer; looked at again with the next batch"
@@ -139,6 +139,8 @@ class _Observed:
         elif info.key != key:
             self.look(key, replace(info, key=key))
         else:
+            if known is not None and key in self._moving and known.row.etag != info.etag:
+                known = without_said(known)
             self._by_path[key] = first_seen(info) if known is None else seen_again(known, info)
 
     def permit(self, path: str, event: Event, position: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sync_service.models.changes import Observation
 from sync_service.models.data_models import Event, ObjectInfo, Row, Seen
@@ -59,6 +60,14 @@ def _newest(told: str | None, told_before: str | None, wanted: str | None) -> st
 def moved(known: Observation, new_path: str) -> Observation:
     """The same row under another path."""
     return revised(known, replace(known, row=replace(known.row, file_path=new_path)))
+
+
+def without_said(known: Observation) -> Observation:
+    """The row without the wishes that only the metadata of its last object had: another object stands in for it now."""
+    row, seen = known.row, known.seen
+    kept: dict[str, Any] = {n: None if getattr(row, n) == getattr(seen, n) else getattr(row, n) for n in _ATTRIBUTES}
+    silent = replace(seen, permissions=None, owner=None, group=None)
+    return revised(known, Observation(replace(row, **kept), silent))
 
 
 def permitted(known: Observation, event: Event, position: int) -> Observation:

@@ -214,3 +214,12 @@ def test_a_trusted_rename_keeps_what_the_metadata_said() -> None:
     looks = Looks({"a": info("a", "e1", permissions="600"), "x": None})
     [row] = effects_of(events("rename a x"), ["a", "x"], rows, looks, trust_events=True).observations
     assert (row.row.file_path, row.row.permissions, row.seen.permissions) == ("x", "600", "600")
+
+
+def test_a_row_moved_onto_another_object_leaves_its_metadata_behind() -> None:
+    """The 600 that row 1 took from a later object at its old path is nobody's wish for the one at the new path."""
+    placed = events("rename a b")
+    rows = known({"a": 1}, "600")
+    looks = Looks({"a": None, "b": info("b", "e9")})
+    [moved] = effects_of(placed, ["a", "b"], rows, looks).observations
+    assert (moved.row.id, moved.row.file_path, moved.row.permissions) == (1, "b", None)
