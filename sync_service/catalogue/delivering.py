@@ -115,13 +115,14 @@ def holders(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, 
     return found
 
 
-def rows_by_id(conn: Connection, ids: Iterable[int]) -> dict[int, Row]:
-    """The delivered rows with these ids."""
+def rows_by_id(conn: Connection, ids: Iterable[int], settled: bool = False) -> dict[int, Row]:
+    """The delivered rows with these ids; `settled` leaves out those in doubt, for which nothing new may be planned."""
     found: dict[int, Row] = {}
     for part in chunked(ids):
-        found.update(
-            (record[0], row_of(record)) for record in conn.execute(select(*_ROW).where(delivered.c.id.in_(part)))
-        )
+        query = select(*_ROW).where(delivered.c.id.in_(part))
+        if settled:
+            query = query.where(delivered.c.doubt.is_(None))
+        found.update((record[0], row_of(record)) for record in conn.execute(query))
     return found
 
 

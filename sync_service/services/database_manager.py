@@ -272,9 +272,10 @@ class DatabaseManager:
         with self._transaction() as conn:
             yield from delivering.observed_rows(conn, self._id(conn), full, SNAPSHOT_STEP)
 
-    def delivered_by_id(self, ids: Sequence[int]) -> dict[int, Row]:
+    def settled_by_id(self, ids: Sequence[int]) -> dict[int, Row]:
+        """Delivered rows, those in doubt left out."""
         with self._transaction() as conn:
-            return delivering.rows_by_id(conn, ids)
+            return delivering.rows_by_id(conn, ids, settled=True)
 
     def doubts(self) -> list[Doubt]:
         with self._transaction() as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import FailureRecord, Observation
@@ -88,20 +89,23 @@ class Planner:
                 result.ready.append(operation)
         return result
 
-    async def wave(self, waiting: dict[int, tuple[Kind, ...]]) -> list[Operation]:
+    async def wave(
+        self, waiting: dict[int, tuple[Kind, ...]], failed: AbstractSet[int] = frozenset()
+    ) -> list[Operation]:
         """What of `waiting` can go now, at most one operation a row. Empty: nothing more can be done in this cycle.
 
         `waiting` maps row ids to the kinds still to be done, in order; the caller takes out what was done or has failed.
+        Rows in `failed` are not tried again to make room for others: that is for the next cycle.
         """
         blocked: dict[int, int] = {}
         for chunk in _chunks(waiting):
-            ready = await self._ready(chunk, waiting, blocked)
+            ready = await self._ready(chunk, waiting, blocked, failed)
             if ready:
                 return ready
         return await self._step_aside(blocked)
 
     async def _ready(
-        self, chunk: list[int], waiting: dict[int, tuple[Kind, ...]], blocked: dict[int, int]
+        self, chunk: list[int], waiting: dict[int, tuple[Kind, ...]], blocked: dict[int, int], failed: AbstractSet[int]
     ) -> list[Operation]:
         before, after, failures = await self._rows(chunk)
         holders = await self._thread(self._catalogue.holders, [o.row.file_path for o in after.values()])
@@ -118,7 +122,7 @@ class Planner:
                 ready.append(operation)
             else:
                 blocked[row_id] = holder
-                in_the_way.append(holder)
+                in_the_way += [holder] if holder not in failed else []
         return ready + await self._lost_holders(in_the_way)
 
     async def _lost_holders(self, ids: list[int]) -> list[Operation]:
@@ -155,7 +159,7 @@ class Planner:
         self, ids: Iterable[int]
     ) -> tuple[dict[int, Row], dict[int, Observation], dict[tuple[int, str], FailureRecord]]:
         wanted = list(ids)
-        before = await self._thread(self._catalogue.delivered_by_id, wanted)
+        before = await self._thread(self._catalogue.settled_by_id, wanted)
         after = await self._thread(self._catalogue.observations_by_id, wanted)
         return before, after, await self._thread(self._catalogue.failures_of, wanted)
 

@@ -189,19 +189,25 @@ class SyncService:
             deletes.extend(plan.deletes)
             await self._delivery.send(plan.ready)
         await self._delivery.drain()
-        await self._deliver_waiting(facts, waiting)
-        await self._deliver_deletes(facts, deletes)
+        failed = await self._deliver_waiting(facts, waiting)
+        await self._deliver_deletes(facts, deletes, failed)
         self._halted(facts)
 
-    async def _deliver_waiting(self, facts: RunFacts, waiting: dict[int, tuple[Kind, ...]]) -> None:
-        """Rows with several operations, or whose path another row holds: wave after wave, as paths become free."""
+    async def _deliver_waiting(self, facts: RunFacts, waiting: dict[int, tuple[Kind, ...]]) -> set[int]:
+        """Rows with several operations, or whose path another row holds: wave after wave, as paths become free.
+
+        Returns the rows that failed; each is tried once a round.
+        """
+        failed: set[int] = set()
         while waiting and not self._halted(facts):
-            wave = await self._planner.wave(waiting)
+            wave = await self._planner.wave(waiting, failed)
             if not wave:
-                return
+                break
             results = await self._delivery.run(wave)
+            failed |= {o.row_id for o in wave if results.get(o.row_id) is not Result.DONE}
             for operation in wave:
                 self._advance(waiting, operation, results.get(operation.row_id))
+        return failed
 
     def _advance(self, waiting: dict[int, tuple[Kind, ...]], operation: Operation, result: Result | None) -> None:
         """What remains to be done of a row after one of its operations; a row that failed waits for the next cycle."""
@@ -213,8 +219,8 @@ class SyncService:
         else:
             waiting.pop(operation.row_id, None)
 
-    async def _deliver_deletes(self, facts: RunFacts, ids: array[int]) -> None:
-        """Deletes come last, and not past the guard."""
+    async def _deliver_deletes(self, facts: RunFacts, ids: array[int], failed: set[int]) -> None:
+        """Deletes come last, and not past the guard; those that failed while they made room wait for the next cycle."""
         causes = await self._thread(self._catalogue.delete_causes, list(ids))
         approved = set(await self._thread(self._catalogue.approved))
         files = await self._thread(self._catalogue.delivered_count)
@@ -231,7 +237,8 @@ class SyncService:
         for start in range(0, len(verdict.allowed), STEP):
             if self._halted(facts):
                 return
-            await self._delivery.send(await self._planner.deletes(verdict.allowed[start : start + STEP]))
+            chunk = [row_id for row_id in verdict.allowed[start : start + STEP] if row_id not in failed]
+            await self._delivery.send(await self._planner.deletes(chunk))
         await self._delivery.drain()
 
     async def _take_requests(self) -> None:

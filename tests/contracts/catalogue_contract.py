@@ -286,7 +286,7 @@ class CatalogueContract:
             Operation(Kind.CHANGE_PERMISSION, c, 2, "c", permissions="640", owner="o", group="g"),
             Operation(Kind.DELETE, d, 1, "d"),
         )
-        rows = {row.id: row for row in catalogue.delivered_by_id([a, b, c, d]).values()}
+        rows = {row.id: row for row in catalogue.settled_by_id([a, b, c, d]).values()}
         assert (rows[a].size, rows[a].etag, rows[a].revision) == (9, "e9", 2)
         assert (rows[b].file_path, rows[b].etag, rows[b].internal_id) == ("bb", "e1", f"i{b}")
         assert (rows[c].permissions, rows[c].owner, rows[c].group) == ("640", "o", "g")
@@ -317,7 +317,7 @@ class CatalogueContract:
         assert (catalogue.delivered_count(), len(catalogue.doubts())) == (left, in_doubt)
         assert catalogue.totals().pending == 1
         if result is Result.STORED_WRONG:
-            assert catalogue.delivered_by_id([a])[a].etag == "?"
+            assert catalogue.settled_by_id([a])[a].etag == "?"
             assert catalogue.observations_by_id([a])[a].row.revision == 3
 
     def test_a_create_that_was_not_done_leaves_no_row(self, catalogue: DatabaseManager) -> None:
@@ -401,7 +401,7 @@ class CatalogueContract:
         assert [f.file_path for f in catalogue.list_failures()] == ["c"]
         revisions = {path: seen.row.revision for path, seen in catalogue.observations_at("abcd").items()}
         assert revisions == {"a": 2, "b": 2, "c": 1, "d": 2}
-        assert catalogue.delivered_by_id([rows["d"]])[rows["d"]].revision == 2
+        assert catalogue.settled_by_id([rows["d"]])[rows["d"]].revision == 2
         assert catalogue.totals().pending == 4
         assert catalogue.try_again([], LATER) == 0
 

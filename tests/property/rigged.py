@@ -124,6 +124,10 @@ class Fate:
         count = self._seen[site] = self._seen.get(site, 0) + 1
         return next((f.what for f in self.faults if f.site == site and f.nth <= count < f.nth + f.times), None)
 
+    def count(self, site: str) -> int:
+        """How many calls of `site` have come."""
+        return self._seen.get(site, 0)
+
     def strike(self, site: str) -> None:
         if (what := self.fault(site)) is not None:
             self.die_of(what)

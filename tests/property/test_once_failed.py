@@ -74,3 +74,26 @@ def test_what_was_found_not_done_is_no_failure(world: World) -> None:
     world.rename("a", "b")
     world.run("cycle", Fate((Fault("apply", "crash", 1),)))
     world.converge()
+
+
+def test_a_row_in_the_way_whose_delete_is_in_doubt(world: World) -> None:
+    """A delete that makes room got no answer: it is not tried anew under a mark that then takes the doubt away."""
+    world.put("a", b"one")
+    world.put("b", b"two")
+    world.run()
+    world.rename("b", "a")
+    world.run("cycle", Fate((Fault("apply", "lost answer", 3), Fault("apply", "unreachable", 1, 99))))
+    world.check_always()
+    world.converge()
+
+
+def test_a_row_in_the_way_is_tried_once_a_cycle(world: World) -> None:
+    """The path of a rename is held by a row whose delete fails: the cycle ends, and the next one makes room."""
+    world.put("a", b"one")
+    world.put("b", b"two")
+    world.run()
+    world.rename("b", "a")
+    fate = Fate((Fault("apply", "throttled", 1, 99),))
+    world.run("cycle", fate)
+    assert fate.count("apply") == 3, "one operation, three attempts"
+    world.converge()

@@ -74,7 +74,7 @@ async def delivered(bench: Bench, delivery: Delivery, *paths: str) -> list[int]:
 def planned(bench: Bench, kind: Kind, row_id: int) -> Operation:
     """The operation of this kind that brings a delivered row nearer to the observed one."""
     after = bench.catalogue.observations_by_id([row_id]).get(row_id)
-    return operation_for(kind, bench.catalogue.delivered_by_id([row_id])[row_id], after.row if after else None)
+    return operation_for(kind, bench.catalogue.settled_by_id([row_id])[row_id], after.row if after else None)
 
 
 def doubts(bench: Bench) -> list[str]:
@@ -83,7 +83,7 @@ def doubts(bench: Bench) -> list[str]:
 
 def holding(bench: Bench, row_id: int) -> tuple[str, str] | None:
     """(path, content) that the row is delivered with."""
-    row = bench.catalogue.delivered_by_id([row_id]).get(row_id)
+    row = bench.catalogue.settled_by_id([row_id]).get(row_id)
     return (row.file_path, row.etag) if row is not None else None
 
 
