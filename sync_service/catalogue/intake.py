@@ -26,14 +26,12 @@ _POISON = (
 )
 
 
-def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> dict[str, str]:
-    """Which of these event keys were seen before, with the identity last seen under each."""
-    known: dict[str, str] = {}
+def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> set[str]:
+    """Which of these event keys were seen before."""
+    known: set[str] = set()
     for part in chunked(keys):
-        query = select(events.c.event_key, events.c.identity).where(
-            events.c.route_id == route_id, events.c.event_key.in_(part)
-        )
-        known.update((key, identity) for key, identity in conn.execute(query))
+        query = select(events.c.event_key).where(events.c.route_id == route_id, events.c.event_key.in_(part))
+        known.update(conn.execute(query).scalars())
     return known
 
 

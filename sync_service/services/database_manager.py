@@ -218,7 +218,7 @@ class DatabaseManager:
 
     # ------------------------------------------------------------ events
 
-    def known_events(self, keys: Sequence[str]) -> dict[str, str]:
+    def known_events(self, keys: Sequence[str]) -> set[str]:
         with self._transaction() as conn:
             return intake.known_events(conn, self._id(conn), keys)
 

@@ -137,10 +137,10 @@ class EventProcessor:
         known = await self._thread(self._catalogue.known_events, [_key_of(event) for event in events])
         fresh: list[Event] = []
         for event in events:
-            key, this = _key_of(event), identity(event)
-            repeated = key in known and (event.event_id is not None or known[key] == this)
+            key = _key_of(event)
+            repeated = key in known
             reason = "seen before" if repeated else self._foreign(event)
-            known[key] = this
+            known.add(key)
             if reason is None:
                 fresh.append(self._relative(event))
             elif not repeated:
@@ -218,7 +218,8 @@ class EventProcessor:
 
 
 def _key_of(event: Event) -> str:
-    return f"id:{event.event_id}" if event.event_id is not None else f"content:{content_hash(event)}"
+    """What recognises an event: its id, else all that it says, so that the same wish at another time is another event."""
+    return f"id:{event.event_id}" if event.event_id is not None else f"event:{identity(event)}"
 
 
 def _record_of(event: Event, reason: str | None) -> EventRecord:
