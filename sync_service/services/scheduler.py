@@ -17,6 +17,9 @@ FIRST_RETRY = 10.0
 LONGEST_RETRY = 900.0
 """Seconds between tries while nothing answers: doubled from the first to the longest."""
 
+CLOCK_WATCH = 30.0
+"""Seconds, of a clock that never jumps, between looks at whether the system's clock was set back."""
+
 _JOB = "cycle"
 
 
@@ -39,6 +42,7 @@ class Scheduler:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         self._task: asyncio.Task[RunResult | None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self.fatal: SyncError | None = None
         self.on_fatal: Callable[[], None] = lambda: None
 
@@ -48,6 +52,7 @@ class Scheduler:
             self.tick, "interval", id=_JOB, seconds=self._service.config.sync_interval, next_run_time=self._now()
         )
         self._scheduler.start()
+        self._watch_clock()
 
     def replace(self, service: SyncService) -> None:
         """From the next tick on, this service with its settings."""
@@ -56,6 +61,8 @@ class Scheduler:
 
     def stop(self) -> None:
         """No further tick."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self._scheduler.running:
             self._scheduler.remove_all_jobs()
             self._scheduler.shutdown(wait=False)
@@ -71,6 +78,18 @@ class Scheduler:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise
+
+    def _watch_clock(self) -> None:
+        self.mind_clock()
+        self._watch = asyncio.get_running_loop().call_later(CLOCK_WATCH, self._watch_clock)
+
+    def mind_clock(self) -> None:
+        """A clock that was set back would put the next tick far off: it comes at once then."""
+        job = self._scheduler.get_job(_JOB)
+        longest = timedelta(seconds=1.25 * max(LONGEST_RETRY, self._service.config.sync_interval))
+        if job is not None and job.next_run_time is not None and job.next_run_time - self._now() > longest:
+            self._scheduler.modify_job(_JOB, next_run_time=self._now())
+            self._observer.note("the clock was set back; the next run comes now")
 
     async def tick(self) -> None:
         """Begins the run that is due, as a task of our own that the scheduler cannot cut; none while one is under way."""
@@ -114,7 +133,8 @@ class Scheduler:
         initial_done, last_scan = await self._service.progress()
         if not initial_done:
             return self._service.run_initial
-        if last_scan is None or self._now() - last_scan >= timedelta(seconds=self._service.config.scan_interval):
+        interval = timedelta(seconds=self._service.config.scan_interval)
+        if last_scan is None or not timedelta() <= self._now() - last_scan < interval:
             return self._service.run_scan
         return self._service.run_cycle
 

@@ -41,7 +41,7 @@ ONE_CHANGE = st.one_of(
     st.tuples(st.just("permit_anew"), KEYS, TOLD),
 )
 CHANGES = st.lists(ONE_CHANGE, min_size=1, max_size=5)
-NOISE = ["bogus", "replay", "shuffle", "lose", "poison"]
+NOISE = ["bogus", "replay", "shuffle", "lose", "poison", "jump"]
 
 
 @st.composite
@@ -95,7 +95,7 @@ class History(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(NOISE), kind=KINDS, key=KEYS, new=KEYS, seed=st.integers(0, 99))
     def noise(self, what: str, kind: EventType, key: str, new: str, seed: int) -> None:
-        """The log lies, repeats itself, loses its order, loses events, or cannot be read."""
+        """The log lies, repeats itself, loses its order, loses events, or cannot be read; or the clock jumps."""
         if what == "bogus":
             self.world.bogus(kind, key, new)
         elif what == "poison":

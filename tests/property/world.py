@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -82,6 +83,7 @@ class World:
         self.wishes: dict[str, Wishes] = {}
         self.lost = False
         self.lied = False
+        self.days = 0
         self._count = 0
         small = {**SMALL, "sync_service.services.event_processor.BATCH": batch}
         self._patches = [patch(name, value) for name, value in small.items()]
@@ -244,8 +246,12 @@ class World:
         )  # fmt: skip
         return SyncService(self.config, parts)
 
+    def jump(self, chance: random.Random) -> None:
+        """The clock is set a day forward or back."""
+        self.days += chance.choice([-1, 1])
+
     def _now(self) -> str:
-        return f"2026-11-21T00:{self.count() // 60:02}:00Z"
+        return (datetime(2026, 11, 21) + timedelta(days=self.days, seconds=self.count())).isoformat() + "Z"
 
     # ------------------------------------------------------------ what must hold
 

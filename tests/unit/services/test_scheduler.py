@@ -97,7 +97,9 @@ async def test_the_kind_that_is_due_runs(bench: Bench) -> None:
     await bench.scheduler.run_due()
     bench.service.last_scan = None  # type: ignore[assignment]
     await bench.scheduler.run_due()
-    assert bench.service.runs == ["initial", "cycle", "cycle", "scan", "scan"]
+    bench.service.last_scan = bench.time + timedelta(seconds=1)
+    await bench.scheduler.run_due()
+    assert bench.service.runs == ["initial", "cycle", "cycle", "scan", "scan", "scan"]
 
 
 async def test_failures_bring_the_next_run_sooner_then_ever_later(bench: Bench) -> None:
@@ -218,3 +220,14 @@ async def test_new_settings_count_from_the_next_tick(bench: Bench) -> None:
     assert (other.runs, bench.service.runs) == (["cycle"], [])
     job = bench.scheduler._scheduler.get_job("cycle")
     assert job.trigger.interval == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("days", "waits"), [(-1, False), (0, True), (1, True)])
+async def test_a_clock_set_back_does_not_put_the_next_run_off(bench: Bench, days: int, waits: bool) -> None:
+    """The tick that would be a day away comes at once; any other jump leaves the plan as it is."""
+    bench.start_paused()
+    planned = bench.scheduler.next_run()
+    bench.time = NOW + timedelta(days=days)
+    bench.scheduler.mind_clock()
+    assert (bench.scheduler.next_run() == planned) is waits
+    assert bench.wait <= 0
