@@ -79,12 +79,18 @@ class EventProcessor:
             cursor = await self._retry.call(self._log.position)
             await self._thread(self._catalogue.set_position, cursor)
 
-    async def replay(self, counts: EventCounts) -> None:
-        """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted."""
-        self._observer.phase("events")
+    async def replay(self, counts: EventCounts, beside: bool = False) -> None:
+        """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted.
+
+        `beside` another phase of the run, it tells the observer of no progress.
+        """
+        if not beside:
+            self._observer.phase("events")
         for _ in range(BATCHES):
             batch = await self._read()
             await self._record(batch, counts)
+            if not beside:
+                self._observer.advance(len(batch.items))
             await self._retry.call(lambda: self._log.acknowledge(batch.cursor))  # noqa: B023 - called before the next turn
             if not batch.has_more or self._retry.halt.is_set:
                 break
@@ -130,7 +136,6 @@ class EventProcessor:
                 counts.by_type[record.event_type] += 1
             else:
                 counts.skipped[record.reason or "skipped"] += 1
-        self._observer.advance(received)
 
     async def _sift(self, events: list[Event], records: list[EventRecord], counts: EventCounts) -> list[Event]:
         """The events that name keys of this route and were not seen before; the others go to `records` with the reason."""

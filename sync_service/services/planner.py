@@ -114,6 +114,8 @@ class Planner:
         for row_id in chunk:
             if row_id not in after:
                 continue
+            if _already_there(waiting[row_id][0], before.get(row_id), after[row_id].row):
+                continue
             operation = operation_for(waiting[row_id][0], before.get(row_id), after[row_id].row)
             holder = holders.get(after[row_id].row.file_path, row_id)
             if is_final(operation, failures):
@@ -177,6 +179,11 @@ def find_circle(blocked: Mapping[int, int]) -> int | None:
             return row_id
         cleared |= trail
     return None
+
+
+def _already_there(kind: Kind, before: Row | None, after: Row) -> bool:
+    """An event that came while the plan was made has taken the row back to where the destination has it, or removed it there."""
+    return kind in PATH_CHANGES and (before is None or before.file_path == after.file_path)
 
 
 def _chunks(waiting: Mapping[int, object]) -> list[list[int]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from sync_service.services.delivery import Delivery
 from sync_service.services.event_processor import EventProcessor, Scope
 from sync_service.services.guard import Guard, judge
 from sync_service.services.planner import Planner
+from sync_service.services.reading_on import reading_on
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
 from sync_service.services.requests import take_approvals, take_retries
 from sync_service.services.scanner import Scanner
@@ -51,6 +53,7 @@ class RouteParts:
     stamp: Callable[[], str]
     new_run_id: Callable[[], str]
     monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,16 @@ class SyncService:
         """Rounds of snapshot, diff, plan and deliver, until the states agree or nothing more can be done now."""
         self._observer.phase("deliver", *await self._thread(self._expected))
         await self._delivery.settle()
+        async with self._reading_on(facts):
+            await self._deliver_rounds(facts)
+
+    def _reading_on(self, facts: RunFacts) -> AbstractAsyncContextManager[None]:
+        parts = self._require_parts()
+        if self._events is None:
+            return nullcontext()
+        return reading_on(self._events, facts.events, parts.tools, lambda: parts.pause(self.config.sync_interval))
+
+    async def _deliver_rounds(self, facts: RunFacts) -> None:
         for _ in range(ROUNDS):
             if self._halted(facts):
                 return

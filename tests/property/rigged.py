@@ -114,6 +114,11 @@ class Fate:
             await asyncio.sleep(0)
         self.tick()
 
+    async def pause(self, seconds: float) -> None:
+        """An interval is a few turns long: the log is read again while deliveries go on."""
+        for _ in range(5 + self._turns.randrange(30)):
+            await asyncio.sleep(0)
+
     def meddle(self) -> None:
         self._source_calls += 1
         if (change := self.meddling.get(self._source_calls)) is not None:

@@ -243,6 +243,7 @@ class World:
         parts = RouteParts(
             "customer", tools, self.source, self.log, self.destination, lambda c: InProcessEngine(c.carry, 3),
             Scope(None), lambda: f"{self.count():08}", lambda: f"{self.count():08x}", lambda: 0.0,
+            fate.pause,
         )  # fmt: skip
         return SyncService(self.config, parts)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Rig:
     source: FakeSource = field(default_factory=lambda: FakeSource(page_size=2))
     log: FakeEventLog = field(default_factory=FakeEventLog)
     destination: FakeDestination = field(default_factory=FakeDestination)
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def __post_init__(self) -> None:
         values = {"database_path": self.folder / "sync.db", "customer_s3_bucket": "bucket", **self.settings}
@@ -70,6 +72,7 @@ class Rig:
             lambda: f"20261121T080000.{next(self._stamps):06}Z",
             lambda: f"{next(self._runs):08x}",
             itertools.count().__next__,
+            self.pause,
         )
         self.service = SyncService(self.config, parts)
         return self.service
