@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from sync_service.catalogue.stored import stored
 from sync_service.models.errors import CatalogueUnusable
 
 _WIDTH = 80
@@ -41,7 +42,7 @@ class CommitCount:
     def begin(self, conn: Connection) -> None:
         """From here on commits count: of the catalogue that `conn` has open."""
         found: dict[str, str] = dict(conn.exec_driver_sql("SELECT name, value FROM meta").all())
-        self._catalogue, self._count = found["catalogue_id"], int(found.get("commits", 0))
+        self._catalogue, self._count = found["catalogue_id"], stored(int, found.get("commits", 0))
 
     def add(self, conn: Connection) -> None:
         """Counts the transaction that `conn` is about to commit."""

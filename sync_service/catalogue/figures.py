@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sync_service.catalogue.stored import stored
 from sync_service.models.changes import Held, RunRecord, ScanState, ScanStatus, Totals
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -26,12 +27,12 @@ def observed(ask: Ask, route_id: int | None = None) -> tuple[int, int]:
     """(files, bytes) observed, of one route or of all."""
     where, values = ("", ()) if route_id is None else (" WHERE id = ?", (route_id,))
     ((files, size),) = ask(f"SELECT sum(observed_files), sum(observed_bytes) FROM routes{where}", *values)  # noqa: S608
-    return int(files or 0), int(size or 0)
+    return stored(int, files or 0), stored(int, size or 0)
 
 
 def delivered(ask: Ask, route_id: int) -> int:
     """Rows that the destination holds."""
-    return int(ask("SELECT delivered_files FROM routes WHERE id = ?", route_id)[0][0])
+    return stored(int, ask("SELECT delivered_files FROM routes WHERE id = ?", route_id)[0][0])
 
 
 def totals(ask: Ask, route_id: int) -> Totals:
@@ -65,7 +66,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
 def held(ask: Ask, route_id: int) -> Held | None:
     """The deletes that the guard holds back."""
     found = ask("SELECT deletes, reason, since FROM held WHERE route_id = ?", route_id)
-    return Held(int(found[0][0]), *found[0][1:]) if found else None
+    return Held(stored(int, found[0][0]), *found[0][1:]) if found else None
 
 
 def scan_state(ask: Ask, route_id: int) -> ScanState:
@@ -77,7 +78,16 @@ def scan_state(ask: Ask, route_id: int) -> ScanState:
     if not found:
         return ScanState(ScanStatus.NONE)
     state, token, last_key, started_at, finished_at, keys, size, suspicion = found[0]
-    return ScanState(ScanStatus(state), token, last_key, started_at, finished_at, int(keys), int(size), suspicion)
+    return ScanState(
+        stored(ScanStatus, state),
+        token,
+        last_key,
+        started_at,
+        finished_at,
+        stored(int, keys),
+        stored(int, size),
+        suspicion,
+    )
 
 
 def next_run(ask: Ask, route_id: int) -> str | None:
@@ -113,9 +123,13 @@ def _run(*columns: Any) -> RunRecord:
         finished_at,
         None if success is None else bool(success),
         exit_code,
-        dict(json.loads(report)) if report else None,
+        stored(_report, report) if report else None,
         bool(reported),
     )
+
+
+def _report(text: str) -> dict[str, object]:
+    return dict(json.loads(text))
 
 
 def _by_kind(counted: Iterable[tuple[str, int]]) -> dict[str, int]:

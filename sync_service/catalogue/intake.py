@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
+from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
 from sync_service.models.changes import EventRecord, ScanState
 from sync_service.models.data_models import Poison
@@ -37,7 +38,7 @@ def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> set[st
 
 def last_position(conn: Connection) -> int:
     """The position of the newest event that was ever recorded; positions only grow."""
-    return int(conn.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
+    return stored(int, conn.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
 
 
 def record_events(conn: Connection, route_id: int, records: Sequence[EventRecord], now: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row as Record
 from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
 from sync_service.catalogue.doubts import decode_operation
 from sync_service.catalogue.running_totals import add_observed, drop_observed
+from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import delivered, meta, observed, touched
 from sync_service.models.changes import Known, Observation
 from sync_service.models.data_models import Listed, Row, Seen
@@ -32,7 +33,7 @@ _TOUCH = (
 def take_ids(conn: Connection, count: int) -> range:
     """`count` new row ids; an id is never given twice, whatever was deleted."""
     value = conn.execute(select(meta.c.value).where(meta.c.name == "next_id")).scalar()
-    first = int(value or 1)
+    first = stored(int, value or 1)
     conn.execute(meta.update().where(meta.c.name == "next_id").values(value=str(first + count)))
     return range(first, first + count)
 

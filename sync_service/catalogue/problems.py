@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sync_service.catalogue.stored import BrokenValue
 from sync_service.models.errors import (
     CatalogueMissing,
     CatalogueUnusable,
@@ -28,28 +29,24 @@ _LITTLE = 1024 * 1024
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
-_UNREADABLE = (ValueError, LookupError)
-
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Runs a block whose database errors leave as SyncErrors that name the catalogue `name` and say what to do.
 
-    A stored value that cannot be what it stands for (a word for a number, broken JSON) is damage, too. A value from outside
-    that no database can hold is the caller's mistake, and stays what it is.
+    A stored value that cannot be what it stands for (BrokenValue) is damage, too. Every other error is a mistake of the
+    program, in the block or in what it was given, and stays what it is: no catalogue is condemned for it.
     """
     try:
         yield
     except SyncError:
         raise
-    except UnicodeEncodeError:
-        raise
     except sqlite3.Error as error:
         raise as_sync_error(error, name) from error
     except OSError as error:
         raise (_full if error.errno in NO_SPACE else _denied)(name, error.strerror or str(error)) from error
-    except _UNREADABLE as error:
-        raise damaged(name, f"a value in it cannot be read: {error}") from error
+    except BrokenValue as error:
+        raise damaged(name, str(error)) from error
     except Exception as error:
         if getattr(error, "orig", None) is None:
             raise

@@ -16,6 +16,7 @@ from sync_service.catalogue.migrate import migrate, schema_version
 from sync_service.catalogue.problems import DAMAGED_HINT, translated
 from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, schema_of
 from sync_service.catalogue.schema import check_version
+from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta
 from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
 
@@ -122,7 +123,7 @@ class Session:
                     )
             found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
             if self._commits is not None and "catalogue_id" in found:
-                self._commits.check(found["catalogue_id"], int(found.get("commits", 0)))
+                self._commits.check(found["catalogue_id"], stored(int, found.get("commits", 0)))
 
     def _take_server_lock(self) -> None:
         """On PostgreSQL the lock is an advisory one, held by a connection of its own."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sync_service import __version__
 from sync_service.catalogue.readonly import route_views
+from sync_service.catalogue.stored import stored
 from sync_service.models.changes import RunRecord, Totals
 from sync_service.models.errors import CatalogueMissing
 
@@ -161,7 +162,7 @@ def _first_error(run: RunRecord) -> str:
 
 
 def _age(text: str, now: datetime) -> timedelta:
-    return now - datetime.fromisoformat(text)
+    return now - stored(datetime.fromisoformat, text)
 
 
 def _never(route: str, reason: str) -> dict[str, Any]:

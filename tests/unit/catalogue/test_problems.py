@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync_service.catalogue.engine import location, shown_name, sqlite_file
 from sync_service.catalogue.problems import as_sync_error, translated
+from sync_service.catalogue.stored import BrokenValue, stored
 from sync_service.models.errors import (
     CatalogueMissing,
     CatalogueUnusable,
@@ -64,8 +65,9 @@ def test_each_error_has_its_meaning(error: Exception, kind: type[Exception]) -> 
     [
         (OSError(28, "No space left on device"), StorageFull),
         (PermissionError(13, "Permission denied"), StorageDenied),
-        (ValueError("invalid literal for int()"), CatalogueUnusable),
-        (KeyError("kind"), CatalogueUnusable),
+        (BrokenValue("a value in it cannot be read: compl3te"), CatalogueUnusable),
+        (ValueError("a fault of the program"), ValueError),
+        (KeyError("a fault of the program"), KeyError),
         (Throttled("ours already"), Throttled),
         ("x\ud800".encode, UnicodeEncodeError),
         (RuntimeError("a fault of the program"), RuntimeError),
@@ -73,12 +75,29 @@ def test_each_error_has_its_meaning(error: Exception, kind: type[Exception]) -> 
     ],
 )
 def test_what_is_no_database_error_is_told_apart(error: object, kind: type[Exception]) -> None:
-    """Files, unreadable values, our own errors, and mistakes of the program, which stay what they are."""
+    """Files, unreadable values, our own errors, and mistakes of the program, which stay what they are and condemn no file."""
     with pytest.raises(kind), translated("sync.db"):
         if isinstance(error, Exception):
             raise error
         assert callable(error)
         error()
+
+
+def test_a_mistake_inside_a_transaction_condemns_no_catalogue(tmp_path: Path) -> None:
+    """A value that no catalogue could take is the caller's fault: it is told as such, and what was begun is taken back."""
+    manager = DatabaseManager(tmp_path / "sync.db").open_writer(NOW)
+    with pytest.raises(ValueError, match="not a number"), manager._session.transaction() as conn:
+        conn.exec_driver_sql("UPDATE routes SET observed_files = 99")
+        raise ValueError("not a number")
+    assert manager.get_record_count() == 0
+    manager.close()
+
+
+def test_a_stored_value_is_read_or_named() -> None:
+    """What can be made of a stored value is made; what cannot is named with the value."""
+    assert stored(int, "7") == 7
+    with pytest.raises(BrokenValue, match="few"):
+        stored(int, "few")
 
 
 def test_an_io_error_for_want_of_room_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
