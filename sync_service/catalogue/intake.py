@@ -101,14 +101,23 @@ def prune_events(conn: Connection, keep: int) -> None:
             conn.execute(delete(column.table).where(column <= newest - keep))
 
 
-def events_at(conn: Connection, route_id: int, path: str, limit: int = 20) -> list[dict[str, Any]]:
-    """The newest events that named `path`, newest first."""
+def events_at(conn: Connection, route_id: int, paths: Iterable[str]) -> list[dict[str, Any]]:
+    """The events that named one of `paths`, newest first."""
     told = ("received_at", "event_type", "file_path", "new_path", "timestamp", "state", "reason")
-    query = select(*(events.c[name] for name in told)).where(
-        events.c.route_id == route_id, (events.c.file_path == path) | (events.c.new_path == path)
-    )
-    found = conn.execute(query.order_by(events.c.seq.desc()).limit(limit))
-    return [dict(zip(told, record, strict=True)) for record in found]
+    c = events.c
+    found: dict[int, dict[str, Any]] = {}
+    for part in chunked(paths):
+        query = select(c.seq, *(c[name] for name in told)).where(
+            c.route_id == route_id, c.file_path.in_(part) | c.new_path.in_(part)
+        )
+        found.update((record[0], dict(zip(told, record[1:], strict=True))) for record in conn.execute(query))
+    return [found[seq] for seq in sorted(found, reverse=True)]
+
+
+def relook_of(conn: Connection, route_id: int, path: str) -> str | None:
+    """Why the source did not answer for `path` when an event named it; None where it did."""
+    query = select(relooks.c.reason).where(relooks.c.route_id == route_id, relooks.c.file_path == path)
+    return conn.execute(query).scalar()
 
 
 def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:

@@ -14,7 +14,7 @@ from sync_service.catalogue.doubts import decode_operation
 from sync_service.catalogue.running_totals import add_observed, drop_observed
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import delivered, meta, observed, touched
-from sync_service.models.changes import Known, Observation
+from sync_service.models.changes import Known, Observation, Pending
 from sync_service.models.data_models import Listed, Row, Seen
 
 _COLUMNS = tuple(column.name for column in observed.columns)
@@ -134,9 +134,10 @@ def learn(conn: Connection, observations: Sequence[Observation]) -> None:
     )
 
 
-def is_touched(conn: Connection, ids: Sequence[int]) -> bool:
-    """Whether any of these rows may differ from what was delivered."""
-    return conn.execute(select(touched.c.id).where(touched.c.id.in_(ids)).limit(1)).scalar() is not None
+def pending(conn: Connection, row_id: int | None) -> Pending | None:
+    """Why this row may differ from what was delivered; None where it does not."""
+    found = conn.execute(select(touched.c.since, touched.c.cause).where(touched.c.id == row_id)).first()
+    return Pending(*found) if found else None
 
 
 def touch(conn: Connection, route_id: int, ids: Sequence[int], now: str, cause: str) -> None:

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -159,6 +160,28 @@ failures = Table(
     Column("first_at", Text, nullable=False),
     Column("last_at", Text, nullable=False),
     Column("quarantined", Integer, nullable=False),
+)
+
+# How operations ended, for `explain`; bounded, and no part of what a cycle works with.
+operations = Table(
+    "operations",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=True),
+    Column("route_id", Integer, nullable=False),
+    Column("row_id", Id, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("file_path", KeyText, nullable=False),
+    Column("new_path", KeyText),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("internal_id", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error_kind", Text),
+    Column("message", Text),
 )
 
 quarantine = Table(

@@ -140,16 +140,52 @@ class FailureRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationRecord:
+    """How one operation ended: a line of the history. `seconds` is what all its attempts took together."""
+
+    row_id: int
+    run_id: str
+    at: str
+    kind: str
+    file_path: str
+    new_path: str | None
+    size: int
+    etag: str
+    result: str
+    internal_id: str | None
+    attempts: int
+    seconds: float
+    error_kind: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Why a row may differ from what was delivered: `event`, `scan`, `deliver` or `command`, and since when."""
+
+    since: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that the catalogue knows of one path; events are the newest ones, newest first."""
+    """Everything that the catalogue knows of the object that is, or last was, at one path; lists are newest first.
+
+    `relook` says why the source could not be asked about it. `operations` and `events` are of all its paths, and of
+    the rows that had the path before it.
+    """
 
     observed: Row | None
     delivered: Row | None
     doubt: Operation | None
-    pending: bool
+    pending: Pending | None
     held: str | None
     failures: list[FailureRecord]
     events: list[dict[str, Any]]
+    operations: list[OperationRecord]
+    scan: ScanState
+    relook: str | None = None
+    next_run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,8 @@ class Result(StrEnum):
 class Outcome:
     """The end of one operation's attempts in this cycle.
 
-    `certain` False: the path is held as it should be, the bytes behind it are not known.
+    `certain` False: the path is held as it should be, the bytes behind it are not known. `seconds` is what the
+    attempts took, with the waits between them.
     """
 
     operation: Operation
@@ -253,6 +254,7 @@ class Outcome:
     certain: bool = True
     error_kind: str | None = None
     error: str | None = None
+    seconds: float = 0.0
 
 
 # ---------------------------------------------------------------- runs

@@ -60,6 +60,7 @@ def idempotency_key(catalogue_id: str, route: str, operation: Operation) -> str:
 class _Attempts:
     """What the attempts of one operation have shown so far."""
 
+    began: float = 0.0
     count: int = 0
     may_have_applied: bool = False
     info: ObjectInfo | None = None
@@ -87,8 +88,14 @@ class Courier:
     """Carries operations for one route. Never raises SyncError: the outcome says it."""
 
     def __init__(
-        self, source: Source, destination: Destination, retry: RetryPolicy, key_of: Callable[[Operation], str]
+        self,
+        source: Source,
+        destination: Destination,
+        retry: RetryPolicy,
+        key_of: Callable[[Operation], str],
+        monotonic: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self._monotonic = monotonic
         self._source = source
         self._destination = destination
         self._retry = retry
@@ -98,12 +105,14 @@ class Courier:
         """All attempts of this cycle at one operation."""
         if self._retry.halt.is_set:
             return Outcome(operation, Result.NOT_DONE, attempts=0, error_kind="halted", error=self._retry.halt.reason)
-        attempts = _Attempts()
+        attempts = _Attempts(self._monotonic())
         try:
             receipt = await self._retry.call(lambda: self._attempt(operation, attempts))
         except SyncError as error:
-            return await self._ended(operation, attempts, error)
-        return self._done(operation, attempts, receipt)
+            ended = await self._ended(operation, attempts, error)
+        else:
+            ended = self._done(operation, attempts, receipt)
+        return replace(ended, seconds=self._monotonic() - attempts.began)
 
     async def _attempt(self, operation: Operation, attempts: _Attempts) -> Receipt:
         attempts.count += 1

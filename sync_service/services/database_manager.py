@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, select, update
 
-from sync_service.catalogue import delivering, explaining, figures, intake, ledger, observing, running_totals
+from sync_service.catalogue import delivering, explaining, figures, history, intake, ledger, observing, running_totals
 from sync_service.catalogue.dialects import asking
 from sync_service.catalogue.engine import location, sqlite_file
 from sync_service.catalogue.lock import Holder
@@ -25,6 +25,7 @@ from sync_service.models.changes import (
     FailureRecord,
     Known,
     Observation,
+    OperationRecord,
     RunRecord,
     ScanCommit,
     ScanState,
@@ -35,6 +36,7 @@ from sync_service.models.data_models import UPLOADS, Operation, Poison, Row
 from sync_service.models.errors import CatalogueMissing, SyncError
 
 EVENTS_KEPT = 200_000
+OPERATIONS_KEPT = 100_000
 RUNS_KEPT = 1_000
 SNAPSHOT_STEP = 10_000
 
@@ -290,14 +292,20 @@ class DatabaseManager:
         with self._transaction() as conn:
             delivering.mark(conn, self._id(conn), operations)
 
-    def confirm(self, confirmations: Sequence[Confirmation], failed: Sequence[FailureRecord]) -> None:
-        """Outcomes, what their attempts learned, and the failures among them: one transaction."""
+    def confirm(
+        self,
+        confirmations: Sequence[Confirmation],
+        failed: Sequence[FailureRecord],
+        told: Sequence[OperationRecord] = (),
+    ) -> None:
+        """Outcomes, what their attempts learned, the failures among them, and their history: one transaction."""
         with self._transaction() as conn:
             route_id = self._id(conn)
             observing.learn(conn, [c.learned for c in confirmations if c.learned is not None])
             delivering.confirm(conn, route_id, confirmations)
             ledger.clear_failures(conn, [key for c in confirmations for key in _failures_over(c.outcome.operation)])
             ledger.put_failures(conn, route_id, failed)
+            history.add(conn, route_id, told, OPERATIONS_KEPT)
 
     def release(self, operations: Sequence[Operation]) -> None:
         with self._transaction() as conn:

@@ -14,6 +14,7 @@ from sync_service.ports import Engine, Source
 from sync_service.services.concurrency import each
 from sync_service.services.courier import Courier
 from sync_service.services.observations import seen_again
+from sync_service.services.outcome_records import record_of
 from sync_service.services.tools import Tools
 
 WINDOW = 200
@@ -75,11 +76,13 @@ class Delivery:
         self._confirmer: asyncio.Task[None] | None = None
         self._results: dict[int, Result] = {}
         self._keep_results = False
+        self._run_id = ""
         self.counts = DeliveryCounts()
         self.silent = False
 
-    def begin(self) -> None:
+    def begin(self, run_id: str = "") -> None:
         """A new cycle: counts from nothing."""
+        self._run_id = run_id
         self.counts = DeliveryCounts()
         self._unanswered = 0
         self._alive = False
@@ -259,7 +262,9 @@ class Delivery:
             return
         confirmations = await self._learned(outcomes)
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
-        await self._thread(self._catalogue.confirm, confirmations, list(failed.values()))
+        now = self._now()
+        told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
+        await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
         await self._look_again(
             [o for o in outcomes if o.result is Result.SOURCE_MOVED or o.error_kind == SourceMoved.kind]
         )

@@ -77,7 +77,11 @@ class SyncService:
         config, tools = self.config, parts.tools
         catalogue_id = tools.catalogue.catalogue_id
         courier = Courier(
-            parts.source, parts.destination, tools.retry, lambda o: idempotency_key(catalogue_id, parts.route, o)
+            parts.source,
+            parts.destination,
+            tools.retry,
+            lambda o: idempotency_key(catalogue_id, parts.route, o),
+            parts.monotonic,
         )
         self._tools = tools
         self._catalogue, self._thread, self._observer = tools.catalogue, tools.thread, tools.observer
@@ -269,7 +273,7 @@ class SyncService:
         facts = RunFacts(parts.new_run_id(), sync_type, parts.route, self._tools.now())
         run = RunRecord(facts.run_id, parts.route, sync_type, facts.started_at)
         await self._thread(self._catalogue.begin_run, run)
-        self._delivery.begin()
+        self._delivery.begin(facts.run_id)
         await self._take_requests()
         try:
             await self._attempt(facts, steps(facts))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.catalogue_contract import CatalogueContract
+from tests.contracts.history_contract import HistoryContract
 from tests.real_postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
 
 
 @pytest.mark.real
-class TestPostgres(CatalogueContract):
+class TestPostgres(CatalogueContract, HistoryContract):
     @pytest.fixture
     def target(self, postgres_url: str) -> str:
         return postgres_url

@@ -20,17 +20,17 @@ from sync_service.catalogue.engine import location, writer_engine
 from sync_service.catalogue.tables import metadata
 from sync_service.models.errors import CatalogueUnusable, ExitCode, StorageFull
 from sync_service.services.database_manager import DatabaseManager
-from tests.fakes.catalogues import NOW, scan
+from tests.fakes.catalogues import NOW, deliver_all, scan
 from tests.real_postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
 
-SECOND = '''
-"""A second revision of several statements, for tests."""
+NEXT = '''
+"""One more revision of several statements, for tests."""
 from alembic import op
 import sqlalchemy as sa
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.Text))
@@ -59,14 +59,25 @@ def old(path: Path) -> Path:
 
 
 @pytest.fixture
-def second_revision(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def next_revision(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if this program were one revision further."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_more.py").write_text(SECOND)
+    (folder / "versions" / "0003_more.py").write_text(NEXT)
     monkeypatch.setattr(migrate, "SCRIPTS", folder)
-    monkeypatch.setattr(migrate, "HEAD", "0002")
-    monkeypatch.setattr(schema, "KNOWN", ("0001", "0002"))
+    monkeypatch.setattr(migrate, "HEAD", "0003")
+    monkeypatch.setattr(schema, "KNOWN", ("0001", "0002", "0003"))
+
+
+@pytest.fixture
+def first_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalogue with two rows, as the first version left it."""
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "HEAD", "0001")
+        manager = DatabaseManager(path).open_writer(NOW)
+        scan(manager, "a", "b")
+        manager.close()
+    return path
 
 
 def tables_of(path: Path) -> set[str]:
@@ -140,25 +151,25 @@ def test_the_migrated_schema_is_the_schema_in_use_on_postgresql(postgres_url: st
         query = (
             "SELECT count(*) FROM information_schema.columns WHERE column_name = 'file_path' AND collation_name = 'C'"
         )
-        assert conn.exec_driver_sql(query).scalar_one() == 6
+        assert conn.exec_driver_sql(query).scalar_one() == 7
     engine.dispose()
 
 
-@pytest.mark.usefixtures("second_revision")
+@pytest.mark.usefixtures("next_revision")
 def test_an_upgrade_keeps_the_rows_and_a_backup(old: Path) -> None:
     """The new tables are there, the rows too, and beside the file lies what it was before."""
     manager = DatabaseManager(old).open_writer(NOW)
     assert manager.get_record_count() == 2
     manager.close()
-    assert revision_of(old) == "0002"
-    backup = old.with_name("sync.db.before-0002")
+    assert revision_of(old) == "0003"
+    backup = old.with_name("sync.db.before-0003")
     assert "extra" in tables_of(old)
     assert "extra" not in tables_of(backup)
-    assert revision_of(backup) == "0001"
+    assert revision_of(backup) == "0002"
     assert not list(old.parent.glob("*.tmp"))
 
 
-@pytest.mark.usefixtures("second_revision")
+@pytest.mark.usefixtures("next_revision")
 def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_schema(old: Path) -> None:
     """Killed at the first, the second ... the last statement: always the old schema, whole; then it goes through."""
     before = tables_of(old)
@@ -166,9 +177,9 @@ def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_schema(old: Path) ->
         if not upgrade_is_killed_at(nth, old):
             break
         assert tables_of(old) == before
-        assert revision_of(old) == "0001"
+        assert revision_of(old) == "0002"
     assert nth > 5
-    assert revision_of(old) == "0002"
+    assert revision_of(old) == "0003"
 
 
 def upgrade_is_killed_at(nth: int, path: Path) -> bool:
@@ -204,7 +215,7 @@ def test_the_first_tables_come_all_or_none(path: Path) -> None:
     manager.close()
 
 
-@pytest.mark.usefixtures("second_revision")
+@pytest.mark.usefixtures("next_revision")
 def test_without_room_for_the_backup_nothing_is_upgraded(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No backup, no upgrade; what was begun of the copy is taken away."""
 
@@ -214,7 +225,7 @@ def test_without_room_for_the_backup_nothing_is_upgraded(old: Path, monkeypatch:
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StorageFull):
         DatabaseManager(old).open_writer(NOW)
-    assert revision_of(old) == "0001"
+    assert revision_of(old) == "0002"
     assert not list(old.parent.glob("*.tmp"))
 
 
@@ -242,3 +253,38 @@ def test_a_newer_schema_is_left_alone_on_postgresql(postgres_url: str) -> None:
     for attempt in (lambda: DatabaseManager(postgres_url).open_writer(NOW), DatabaseManager(postgres_url).totals):
         with pytest.raises(CatalogueUnusable, match="newer"):
             attempt()
+
+
+def test_the_first_schema_is_read_as_it_is(first_schema: Path) -> None:
+    """A reader upgrades nothing: it tells what there is, and of a history that there is none."""
+    reader = DatabaseManager(first_schema)
+    found = reader.explain("a")
+    reader.close()
+    assert (found.observed is not None, found.operations) == (True, [])
+    assert revision_of(first_schema) == "0001"
+
+
+def test_the_first_schema_is_upgraded_with_a_backup(first_schema: Path) -> None:
+    """The first writer of this version adds the history and keeps the file as it was beside it."""
+    manager = DatabaseManager(first_schema).open_writer(NOW)
+    assert manager.get_record_count() == 2
+    deliver_all(manager)
+    manager.close()
+    backup = first_schema.with_name("sync.db.before-0002")
+    assert ("operations" in tables_of(first_schema), "operations" in tables_of(backup)) == (True, False)
+    assert create_statements(first_schema) == declared_statements()
+
+
+@pytest.mark.real
+def test_the_first_schema_is_upgraded_on_postgresql(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on a server."""
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "HEAD", "0001")
+        DatabaseManager(postgres_url).open_writer(NOW).close()
+    reader = DatabaseManager(postgres_url)
+    assert reader.explain("a").operations == []
+    reader.close()
+    DatabaseManager(postgres_url).open_writer(NOW).close()
+    engine = create_engine(location(postgres_url))
+    assert differences(engine) == []
+    engine.dispose()

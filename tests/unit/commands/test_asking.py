@@ -19,6 +19,7 @@ from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.requests import take_retries
 
 NOW = "2026-11-21T08:00:00Z"
+KEY = "a[/b].txt"
 
 
 @pytest.fixture
@@ -62,18 +63,18 @@ def refuse(catalogue: DatabaseManager) -> Operation:
 
 def test_an_unknown_key_is_not_tracked(catalogue: DatabaseManager) -> None:
     """A key that nothing is known of is said not to be tracked."""
-    assert verdict_of(catalogue.explain("nope")).startswith("not tracked")
+    assert verdict_of(catalogue.explain("nope"), "nope").startswith("not tracked")
 
 
 def test_a_new_object_is_not_in_step(catalogue: DatabaseManager) -> None:
     """What was observed and not delivered waits for the next run."""
-    assert verdict_of(catalogue.explain("a[/b].txt")) == "not in step; the next run sends what differs"
+    assert verdict_of(catalogue.explain(KEY), KEY) == "not in step; the next run sends what differs"
 
 
 def test_an_attempt_in_doubt_is_named(catalogue: DatabaseManager) -> None:
     """A marked attempt without an outcome is told as in doubt."""
     catalogue.mark([create_of(catalogue)])
-    assert "in doubt" in verdict_of(catalogue.explain("a[/b].txt"))
+    assert "in doubt" in verdict_of(catalogue.explain(KEY), KEY)
 
 
 def test_a_delivered_object_is_in_step(catalogue: DatabaseManager) -> None:
@@ -81,7 +82,7 @@ def test_a_delivered_object_is_in_step(catalogue: DatabaseManager) -> None:
     operation = create_of(catalogue)
     catalogue.mark([operation])
     catalogue.confirm([Confirmation(Outcome(operation, Result.DONE, Receipt("id-1", 3)))], [])
-    assert verdict_of(catalogue.explain("a[/b].txt")).startswith("in step")
+    assert verdict_of(catalogue.explain(KEY), KEY).startswith("in step")
 
 
 def test_a_lost_object_is_to_be_deleted(catalogue: DatabaseManager) -> None:
@@ -90,7 +91,7 @@ def test_a_lost_object_is_to_be_deleted(catalogue: DatabaseManager) -> None:
     catalogue.mark([operation])
     catalogue.confirm([Confirmation(Outcome(operation, Result.DONE, Receipt("id-1", 3)))], [])
     catalogue.observe([], [operation.row_id], NOW)
-    assert verdict_of(catalogue.explain("a[/b].txt")).endswith("the next run deletes it")
+    assert verdict_of(catalogue.explain(KEY), KEY).endswith("the next run deletes it")
 
 
 def test_explain_prints_json(
