@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,15 +11,15 @@ from sqlalchemy import Connection, delete, func, select, update
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
-from sync_service.models.changes import EventRecord, ScanState
+from sync_service.models.changes import EventRecord, Relook, ScanState, Wish
 from sync_service.models.data_models import Poison
 from sync_service.models.event_identity import content_hash
 
 _RAW_LIMIT = 4096
 
 _EVENT = (
-    "INSERT INTO events (route_id, event_key, identity, event_type, file_path, new_path, timestamp, received_at, state, reason) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET identity = excluded.identity, "
+    "INSERT INTO events (route_id, event_key, event_type, file_path, new_path, timestamp, received_at, state, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET "
     "timestamp = excluded.timestamp, received_at = excluded.received_at, state = excluded.state, reason = excluded.reason"
 )
 _POISON = (
@@ -49,7 +50,6 @@ def record_events(conn: Connection, route_id: int, records: Sequence[EventRecord
             (
                 route_id,
                 e.event_key,
-                e.identity,
                 e.event_type,
                 e.file_path,
                 e.new_path,
@@ -78,19 +78,23 @@ def known_poison(conn: Connection, route_id: int, poison: Iterable[Poison]) -> s
     return found
 
 
-def relooks_due(conn: Connection, route_id: int) -> dict[str, int]:
-    """Keys to look at again, with how often that failed."""
-    query = select(relooks.c.file_path, relooks.c.attempts).where(relooks.c.route_id == route_id)
-    return dict(conn.execute(query).all())
+def relooks_due(conn: Connection, route_id: int) -> dict[str, Relook]:
+    """Keys that are to be looked at again."""
+    c = relooks.c
+    query = select(c.file_path, c.attempts, c.reason, c.wishes).where(c.route_id == route_id)
+    return {
+        path: Relook(attempts, reason, tuple(Wish(*wish) for wish in json.loads(wishes)))
+        for path, attempts, reason, wishes in conn.execute(query)
+    }
 
 
-def put_relooks(conn: Connection, route_id: int, again: dict[str, tuple[int, str]]) -> None:
-    """The keys to look at again from now on: path -> (failed attempts, the last reason)."""
+def put_relooks(conn: Connection, route_id: int, again: dict[str, Relook]) -> None:
+    """These keys are to be looked at again with the next batch, and no others."""
     conn.execute(delete(relooks).where(relooks.c.route_id == route_id))
     execute_many(
         conn,
-        "INSERT INTO relooks (route_id, file_path, attempts, reason) VALUES (?, ?, ?, ?)",
-        [(route_id, path, attempts, reason) for path, (attempts, reason) in again.items()],
+        "INSERT INTO relooks (route_id, file_path, attempts, reason, wishes) VALUES (?, ?, ?, ?, ?)",
+        [(route_id, path, r.attempts, r.reason, json.dumps(r.wishes)) for path, r in again.items()],
     )
 
 

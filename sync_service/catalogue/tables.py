@@ -102,7 +102,6 @@ events = Table(
     Column("seq", Id, primary_key=True, autoincrement=True),
     Column("route_id", Integer, nullable=False),
     Column("event_key", Text, nullable=False),
-    Column("identity", Text, nullable=False),
     Column("event_type", Text, nullable=False),
     Column("file_path", KeyText),
     Column("new_path", KeyText),
@@ -143,6 +142,8 @@ relooks = Table(
     Column("file_path", KeyText, primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("reason", Text, nullable=False),
+    # Permissions that an event asked for, as JSON of their events, where no row is known yet to hold them.
+    Column("wishes", Text, nullable=False, server_default="[]"),
 )
 
 failures = Table(

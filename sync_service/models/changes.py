@@ -82,16 +82,34 @@ class EventState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event as the catalogue keeps it. `event_key` recognises it, `identity` tells a repeat from the very same one."""
+    """One event as the catalogue keeps it. `event_key` recognises it when it comes again."""
 
     event_key: str
-    identity: str
     event_type: str
     file_path: str | None
     new_path: str | None
     timestamp: str | None
     state: EventState
     reason: str | None = None
+
+
+class Wish(NamedTuple):
+    """What an event asked for, and its order, kept until there is a row to hold it."""
+
+    position: int
+    sequencer: str | None
+    permissions: str | None
+    owner: str | None
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relook:
+    """A key that an event named and the source did not answer for, so many times, why, and what was asked for it."""
+
+    attempts: int
+    reason: str
+    wishes: tuple[Wish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,7 @@ class EventCommit:
     observations: list[Observation]
     removed: list[int]
     cursor: str | None
-    relooks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    relooks: dict[str, Relook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

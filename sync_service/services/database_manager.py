@@ -26,6 +26,7 @@ from sync_service.models.changes import (
     Known,
     Observation,
     OperationRecord,
+    Relook,
     RunRecord,
     ScanCommit,
     ScanState,
@@ -252,7 +253,7 @@ class DatabaseManager:
             intake.put_relooks(conn, route_id, commit.relooks)
             intake.set_cursor(conn, route_id, commit.cursor)
 
-    def relooks_due(self) -> dict[str, int]:
+    def relooks_due(self) -> dict[str, Relook]:
         with self._transaction() as conn:
             return intake.relooks_due(conn, self._id(conn))
 

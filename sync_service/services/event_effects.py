@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_service.models.changes import Observation
+from sync_service.models.changes import Observation, Relook, Wish
 from sync_service.models.data_models import Event, EventType, ObjectInfo
 from sync_service.services.event_folding import Fold, Token, fold, places
 from sync_service.services.observations import first_seen, moved, permitted, seen_again, without_said
@@ -24,11 +24,12 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Rows to write, ids to remove, and why events without effect had none (position -> reason)."""
+    """Rows to write, ids to remove, why events without effect had none (position -> reason), and wishes without a row (key)."""
 
     observations: list[Observation]
     removed: list[int]
     reasons: dict[int, str]
+    unmet: dict[str, list[Wish]]
 
 
 def effects_of(
@@ -49,10 +50,26 @@ def effects_of(
         if key in answers:
             state.look(key, answers[key])
     ended = places(folded)
+    unmet: dict[str, list[Wish]] = {}
     for token, event, position in folded.wishes:
-        if (place := ended.get(token)) is not None:
-            state.permit(place, event, position)
-    return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state))
+        if (place := ended.get(token)) is None:
+            continue
+        if state.at(place) is None:
+            wish = Wish(position, event.sequencer, event.permissions, event.owner, event.group)
+            unmet.setdefault(place, []).append(wish)
+        state.permit(place, event, position)
+    return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state), unmet)
+
+
+def kept_wishes(due: Mapping[str, Relook]) -> list[tuple[Event, int]]:
+    """What earlier batches asked for keys that the source did not answer for, as the events that they were."""
+    kept = [
+        (Event(EventType.CHANGE_PERMISSION, path, sequencer=w.sequencer, permissions=w.permissions, owner=w.owner,
+               group=w.group), w.position)
+        for path, relook in due.items()
+        for w in relook.wishes
+    ]  # fmt: skip
+    return sorted(kept, key=lambda pair: pair[1])
 
 
 def _believed(
@@ -68,9 +85,13 @@ def _believed(
         elif event.event_type in RENAMES and new_path is not None and new_path != named:
             info = content.get(named) or answers.get(named) or answers.get(new_path)
             answers[new_path] = content[new_path] = info
+            if info is None and new_path in looks.unanswered:
+                del answers[new_path]
             answers[named] = content[named] = None
+        elif named in looks.answers:
+            content[named] = answers[named] = looks.answers[named]
         else:
-            content[named] = answers[named] = looks.answers.get(named)
+            answers.pop(named, None)
     return answers
 
 

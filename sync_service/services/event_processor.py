@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_service.models.changes import EventCommit, EventRecord, EventState
+from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
 from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
 from sync_service.models.errors import Denied, SyncError, Temporary, Unreadable
 from sync_service.models.event_identity import content_hash, identity
 from sync_service.ports import EventLog, Source
 from sync_service.services.concurrency import each
-from sync_service.services.event_effects import Effects, Looks, effects_of
+from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes
 from sync_service.services.tools import Tools
 
 BATCH = 10_000
@@ -187,20 +187,22 @@ class EventProcessor:
             for event in events
         ]
 
-    async def _effects(self, placed: list[tuple[Event, int]]) -> tuple[Effects, dict[str, tuple[int, str]]]:
+    async def _effects(self, placed: list[tuple[Event, int]]) -> tuple[Effects, dict[str, Relook]]:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
         rows = await self._thread(self._catalogue.observations_at, keys)
         looks = await self._look(keys)
-        again = {
-            key: (due.get(key, 0) + 1, reason) for key, reason in looks.unanswered.items() if due.get(key, 0) < RELOOKS
-        }
+        effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
+        again: dict[str, Relook] = {}
         for key, reason in looks.unanswered.items():
+            tried = due[key].attempts if key in due else 0
+            if tried < RELOOKS:
+                again[key] = Relook(tried + 1, reason, tuple(effects.unmet.get(key, ())))
             self._observer.problem(
                 "the source does not answer for one object", file_path=key, error=reason, again=key in again
             )
-        return effects_of(placed, keys, rows, looks, self._trust), again
+        return effects, again
 
     async def _look(self, keys: Sequence[str]) -> Looks:
         looks = Looks()
@@ -230,7 +232,6 @@ def _key_of(event: Event) -> str:
 def _record_of(event: Event, reason: str | None) -> EventRecord:
     return EventRecord(
         event_key=_key_of(event),
-        identity=identity(event),
         event_type=str(event.event_type),
         file_path=event.file_path,
         new_path=event.new_path,

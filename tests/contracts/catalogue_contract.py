@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from sync_service.models.changes import EventRecord, EventState, FailureRecord, RunRecord, ScanCommit, ScanStatus
+from sync_service.models.changes import (
+    EventRecord,
+    EventState,
+    FailureRecord,
+    Relook,
+    RunRecord,
+    ScanCommit,
+    ScanStatus,
+    Wish,
+)
 from sync_service.models.data_models import Kind, Operation, Poison, Result
 from sync_service.models.errors import CatalogueLocked, CatalogueMissing, SyncError
 from sync_service.services import database_manager
@@ -190,7 +199,7 @@ class CatalogueContract:
     def test_events_effects_and_cursor_are_one_transaction(self, catalogue: DatabaseManager) -> None:
         """Where one effect cannot be written, nothing of the batch is."""
         scan(catalogue, "a", "b")
-        record = EventRecord("k", "i", "update", "a", None, NOW, EventState.APPLIED)
+        record = EventRecord("k", "update", "a", None, NOW, EventState.APPLIED)
         colliding = event_commit(observation("a", 900), observation("b", 901), cursor="5", events=[record])
         with pytest.raises(SyncError):
             catalogue.commit_events(colliding, NOW)
@@ -202,9 +211,9 @@ class CatalogueContract:
         assert catalogue.cursor() == "5"
 
     def test_an_event_that_comes_again_is_one_event(self, catalogue: DatabaseManager) -> None:
-        """The newest identity under a key is kept."""
-        for identity in ("one", "two"):
-            record = EventRecord("k", identity, "update", "a", "b", NOW, EventState.SKIPPED, "known")
+        """Recorded twice under one key, it is kept once."""
+        for _ in range(2):
+            record = EventRecord("k", "update", "a", "b", NOW, EventState.SKIPPED, "known")
             catalogue.commit_events(event_commit(events=[record]), NOW)
         assert catalogue.known_events(["k"]) == {"k"}
         assert catalogue.last_position() == 1
@@ -227,22 +236,25 @@ class CatalogueContract:
 
     def test_relooks_are_replaced_by_each_batch(self, catalogue: DatabaseManager) -> None:
         """Keys that could not be looked at wait, with how often that failed."""
-        catalogue.commit_events(event_commit(relooks={"a": (1, "503"), "b": (2, "503")}), NOW)
-        assert catalogue.relooks_due() == {"a": 1, "b": 2}
-        catalogue.commit_events(event_commit(relooks={"b": (3, "503")}), NOW)
-        assert catalogue.relooks_due() == {"b": 3}
+        wish = Wish(7, "0A", "600", None, None)
+        first = {"a": Relook(1, "503"), "b": Relook(2, "503", (wish,))}
+        catalogue.commit_events(event_commit(relooks=first), NOW)
+        assert catalogue.relooks_due() == first
+        second = {"b": Relook(3, "503")}
+        catalogue.commit_events(event_commit(relooks=second), NOW)
+        assert catalogue.relooks_due() == second
 
     def test_old_events_are_forgotten(self, catalogue: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
         """Only the newest are kept, and positions go on growing."""
         monkeypatch.setattr(database_manager, "EVENTS_KEPT", 2)
-        records = [EventRecord(f"k{n}", "i", "update", "a", None, None, EventState.APPLIED) for n in range(5)]
+        records = [EventRecord(f"k{n}", "update", "a", None, None, EventState.APPLIED) for n in range(5)]
         poison = [Poison("bad", str(n)) for n in range(5)]
         catalogue.commit_events(event_commit(events=records, poison=poison), NOW)
         catalogue.tidy()
         assert set(catalogue.known_events([f"k{n}" for n in range(5)])) == {"k3", "k4"}
         assert catalogue.known_poison(poison) == 2
         last = catalogue.last_position()
-        one_more = EventRecord("new", "i", "update", "a", None, None, EventState.APPLIED)
+        one_more = EventRecord("new", "update", "a", None, None, EventState.APPLIED)
         catalogue.commit_events(event_commit(events=[one_more]), NOW)
         assert catalogue.last_position() > last
 
@@ -410,7 +422,7 @@ class CatalogueContract:
         scan(catalogue, "a", "b")
         deliver_all(catalogue)
         rows = ids(catalogue)
-        events = [EventRecord(f"k{n}", "i", "update", "a", None, NOW, EventState.APPLIED) for n in range(2)]
+        events = [EventRecord(f"k{n}", "update", "a", None, NOW, EventState.APPLIED) for n in range(2)]
         catalogue.commit_events(
             event_commit(observation("a", rows["a"], 2, "e2", 2), removed=[rows["b"]], events=events), NOW
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sync_service.models.changes import EventRecord, EventState, OperationRecord
+from sync_service.models.changes import EventRecord, EventState, OperationRecord, Relook
 from sync_service.models.data_models import Kind, Operation, Result
 from sync_service.services import database_manager
 from sync_service.services.database_manager import DatabaseManager
@@ -32,9 +32,9 @@ def renamed(catalogue: DatabaseManager, old: str, new: str) -> None:
     done(catalogue, create_of(catalogue, old))
     row_id = ids(catalogue)[old]
     events = [
-        EventRecord("k1", "i", "create", old, None, NOW, EventState.APPLIED),
-        EventRecord("k2", "i", "rename", old, new, NOW, EventState.APPLIED),
-        EventRecord("k3", "i", "update", new, None, NOW, EventState.APPLIED),
+        EventRecord("k1", "create", old, None, NOW, EventState.APPLIED),
+        EventRecord("k2", "rename", old, new, NOW, EventState.APPLIED),
+        EventRecord("k3", "update", new, None, NOW, EventState.APPLIED),
     ]
     catalogue.commit_events(event_commit(observation(new, row_id, revision=2), events=events), LATER)
     done(catalogue, Operation(Kind.RENAME, row_id, 2, old, new, size=1, etag="e1"), LATER)
@@ -125,7 +125,7 @@ class HistoryContract:
     def test_why_a_row_waits_and_what_the_scan_saw(self, catalogue: DatabaseManager) -> None:
         """Since when and by whose word it is pending, when the last scan ended, and what the source did not answer for."""
         scan(catalogue, "a")
-        commit = event_commit(relooks={"lost": (1, "no answer")})
+        commit = event_commit(relooks={"lost": Relook(1, "no answer")})
         catalogue.commit_events(commit, LATER)
         found = catalogue.explain("a")
         assert found.pending is not None

@@ -25,12 +25,14 @@ from tests.real_postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
 
-NEXT = '''
+LATER = "9998"
+
+NEXT = f'''
 """One more revision of several statements, for tests."""
 from alembic import op
 import sqlalchemy as sa
-revision = "0003"
-down_revision = "0002"
+revision = "{LATER}"
+down_revision = "{schema.HEAD}"
 
 def upgrade():
     op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.Text))
@@ -63,10 +65,10 @@ def next_revision(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """As if this program were one revision further."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0003_more.py").write_text(NEXT)
+    (folder / "versions" / "later.py").write_text(NEXT)
     monkeypatch.setattr(migrate, "SCRIPTS", folder)
-    monkeypatch.setattr(migrate, "HEAD", "0003")
-    monkeypatch.setattr(schema, "KNOWN", ("0001", "0002", "0003"))
+    monkeypatch.setattr(migrate, "HEAD", LATER)
+    monkeypatch.setattr(schema, "KNOWN", (*schema.KNOWN, LATER))
 
 
 @pytest.fixture
@@ -161,11 +163,11 @@ def test_an_upgrade_keeps_the_rows_and_a_backup(old: Path) -> None:
     manager = DatabaseManager(old).open_writer(NOW)
     assert manager.get_record_count() == 2
     manager.close()
-    assert revision_of(old) == "0003"
-    backup = old.with_name("sync.db.before-0003")
+    assert revision_of(old) == LATER
+    backup = old.with_name(f"sync.db.before-{LATER}")
     assert "extra" in tables_of(old)
     assert "extra" not in tables_of(backup)
-    assert revision_of(backup) == "0002"
+    assert revision_of(backup) == schema.HEAD
     assert not list(old.parent.glob("*.tmp"))
 
 
@@ -177,9 +179,9 @@ def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_schema(old: Path) ->
         if not upgrade_is_killed_at(nth, old):
             break
         assert tables_of(old) == before
-        assert revision_of(old) == "0002"
+        assert revision_of(old) == schema.HEAD
     assert nth > 5
-    assert revision_of(old) == "0003"
+    assert revision_of(old) == LATER
 
 
 def upgrade_is_killed_at(nth: int, path: Path) -> bool:
@@ -225,7 +227,7 @@ def test_without_room_for_the_backup_nothing_is_upgraded(old: Path, monkeypatch:
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StorageFull):
         DatabaseManager(old).open_writer(NOW)
-    assert revision_of(old) == "0002"
+    assert revision_of(old) == schema.HEAD
     assert not list(old.parent.glob("*.tmp"))
 
 
@@ -270,7 +272,7 @@ def test_the_first_schema_is_upgraded_with_a_backup(first_schema: Path) -> None:
     assert manager.get_record_count() == 2
     deliver_all(manager)
     manager.close()
-    backup = first_schema.with_name("sync.db.before-0002")
+    backup = first_schema.with_name(f"sync.db.before-{schema.HEAD}")
     assert ("operations" in tables_of(first_schema), "operations" in tables_of(backup)) == (True, False)
     assert create_statements(first_schema) == declared_statements()
 

@@ -12,7 +12,7 @@ import pytest
 from sync_service import bootstrap
 from sync_service.commands import explain
 from sync_service.commands.explain import explain_key, verdict_of
-from sync_service.models.changes import EventRecord, EventState
+from sync_service.models.changes import EventRecord, EventState, Relook
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation, Result
 from sync_service.services.database_manager import DatabaseManager
@@ -32,7 +32,7 @@ def catalogue(config: SyncConfig) -> Iterator[DatabaseManager]:
     scan(made, "a")
     confirm(made, create_of(made, "a"), NOW)
     row_id = ids(made)["a"]
-    event = EventRecord("k", "i", "rename", "a", "b", NOW, EventState.APPLIED)
+    event = EventRecord("k", "rename", "a", "b", NOW, EventState.APPLIED)
     made.commit_events(event_commit(observation("b", row_id, revision=2), events=[event]), LATER)
     rename = Operation(Kind.RENAME, row_id, 2, "a", "b", size=1, etag="e1")
     confirm(made, rename, LATER, Result.NOT_DONE, "503: busy\x1b[31m")
@@ -100,5 +100,5 @@ def test_a_key_never_seen_is_said_so(
 
 def test_a_key_that_the_source_did_not_answer_for(catalogue: DatabaseManager) -> None:
     """An event named it, and the source could not be asked: that is not the same as absent."""
-    catalogue.commit_events(event_commit(relooks={"lost": (1, "no answer in time")}), LATER)
+    catalogue.commit_events(event_commit(relooks={"lost": Relook(1, "no answer in time")}), LATER)
     assert "the source did not answer for it (no answer in time)" in verdict_of(catalogue.explain("lost"), "lost")

@@ -223,3 +223,10 @@ def test_a_row_moved_onto_another_object_leaves_its_metadata_behind() -> None:
     looks = Looks({"a": None, "b": info("b", "e9")})
     [moved] = effects_of(placed, ["a", "b"], rows, looks).observations
     assert (moved.row.id, moved.row.file_path, moved.row.permissions) == (1, "b", None)
+
+
+def test_a_trusted_event_deletes_nothing_that_could_not_be_looked_at() -> None:
+    """Events are believed, and silence is not: an update without an answer, and a rename onto such a key, remove no row."""
+    assert effects(["update a"], {}, trust=True, unanswered=("a",)).removed == []
+    assert effects(["rename x a"], {}, trust=True, unanswered=("a", "x")).removed == []
+    assert effects(["delete a", "create a"], {}, trust=True, unanswered=("a",)).removed == []

@@ -278,6 +278,24 @@ async def test_a_key_without_answer_is_looked_at_with_the_next_batch(
     assert bench.catalogue.relooks_due() == {}
 
 
+async def test_permissions_of_an_object_that_could_not_be_looked_at_are_kept(bench: Bench) -> None:
+    """The wishes wait with the key, through a second failure and a later rename, and the newest of them holds."""
+    bench.source.put("c", b"one")
+    bench.source.fail("look", Denied("not you"), key="a", times=2)
+    log = FakeEventLog(
+        [
+            event("change_permission", "a", id="1", permissions="600"),
+            event("change_permission", "a", id="2", permissions="640"),
+        ]
+    )
+    await replay(bench, log)
+    assert bench.observed() == {}
+    await replay(bench, log)
+    log.add(event("rename", "a", "c", id="3"))
+    await replay(bench, log)
+    assert {path: o.row.permissions for path, o in bench.catalogue.observations_at(["a", "c"]).items()} == {"c": "640"}
+
+
 async def test_a_key_that_never_answers_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many looks it is left to the next scan; a person is told each time."""
     monkeypatch.setattr(event_processor, "RELOOKS", 2)
