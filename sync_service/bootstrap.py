@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sync_service.models.config import SyncConfig
+from sync_service.models.crashpoints import point
 from sync_service.ports import Destination, Engine, EventLog, Observer, Source
 from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
@@ -128,8 +129,9 @@ async def customer_service(
     try:
         yield SyncService(config, parts)
     finally:
-        await joined.close()
-        thread.close()
+        with point("connections closed"):
+            await joined.close()
+            thread.close()
 
 
 def make_observer(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from sync_service.console import message
+from sync_service.models.crashpoints import passing
 from sync_service.models.errors import ExitCode
 from sync_service.services.retry import Halt
 from sync_service.stopped import Stopped
@@ -43,6 +44,7 @@ async def _guarded(command: Callable[[Halt], Awaitable[T]]) -> T:
         if came:
             os._exit(_CODES[signal.Signals(number)])
         came.append(_CODES[signal.Signals(number)])
+        passing("stop asked for")
         halt.stop(f"stopped by {signal.Signals(number).name}")
         message("stopping: what is under way is finished or handed back (again: leave at once)")
         asyncio.get_running_loop().call_later(GRACE, task.cancel)

@@ -13,6 +13,7 @@ from sync_service.catalogue.observing import ROW_FIELDS, row_of
 from sync_service.catalogue.running_totals import add_delivered, drop_delivered
 from sync_service.catalogue.tables import delivered, observed, touched
 from sync_service.models.changes import Confirmation, Doubt
+from sync_service.models.crashpoints import passing
 from sync_service.models.data_models import (
     PATH_CHANGES,
     SNAPSHOT_COLUMNS,
@@ -158,6 +159,7 @@ def _of_route(table: Table, route_id: int) -> Any:
 def _by_id(conn: Connection, base: Any, id_column: Any, step: int) -> Iterator[SnapshotRow]:
     last = 0
     while records := conn.execute(base.where(id_column > last).order_by(id_column).limit(step)).all():
+        passing("snapshot rows read")
         yield from records
         last = records[-1][0]
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from sync_service.catalogue.engine import shown_name, sqlite_file
 from sync_service.catalogue.readonly import connect_readonly
 from sync_service.catalogue.schema import HEAD, check_version
+from sync_service.models.crashpoints import point
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -40,7 +41,8 @@ def backup(source: Path, target: Path) -> None:
     try:
         with closing(connect_readonly(source)) as old, closing(sqlite3.connect(temporary)) as new:
             old.backup(new)
-        temporary.replace(target)
+        with point("backup renamed"):
+            temporary.replace(target)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -52,6 +54,6 @@ def _upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    with engine.begin() as conn:
+    with point("schema committed"), engine.begin() as conn:
         config.attributes["connection"] = conn
         command.upgrade(config, HEAD)

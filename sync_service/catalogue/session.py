@@ -18,6 +18,7 @@ from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, sc
 from sync_service.catalogue.schema import check_version
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta
+from sync_service.models.crashpoints import passing, point
 from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
 
 CHECKED_ALWAYS = 64 * 1024 * 1024
@@ -42,9 +43,10 @@ class Session:
     def open_writer(self, now: str, command: str, thorough: bool) -> None:
         """Takes the lock, checks the file without touching it, brings the schema up."""
         if self.lock is not None:
-            self.lock.acquire(now, command)
+            with point("lock taken"):
+                self.lock.acquire(now, command)
         try:
-            with translated(self.name):
+            with translated(self.name), point("database opened"):
                 self._check_file(thorough)
                 self._engine = writer_engine(self.url)
                 self._take_server_lock()
@@ -57,6 +59,14 @@ class Session:
 
     def close(self) -> None:
         """Gives up the connection, then the lock."""
+        with point("catalogue closed"):
+            self._disconnect()
+            if self.lock is not None:
+                self.lock.release()
+            self.writing = False
+
+    def _disconnect(self) -> None:
+        """SQLite brings its WAL into the file when the last connection goes."""
         if self._server_lock is not None:
             self._server_lock.close()
             self._server_lock.engine.dispose()
@@ -66,9 +76,6 @@ class Session:
             self._engine = None
         if self._commits is not None:
             self._commits.close()
-        if self.lock is not None:
-            self.lock.release()
-        self.writing = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -164,6 +171,7 @@ def _counted(engine: Engine, commits: CommitCount) -> Iterator[Connection]:
             if driver.total_changes != before:
                 commits.add(conn)
                 counted = True
+                passing("changes about to be committed")
             transaction.commit()
         except BaseException:
             if counted:
@@ -171,4 +179,5 @@ def _counted(engine: Engine, commits: CommitCount) -> Iterator[Connection]:
             transaction.rollback()
             raise
     if counted:
+        passing("changes committed")
         commits.committed()

@@ -13,6 +13,7 @@ from yarl import URL
 from sync_service.clients import api_answers, api_errors
 from sync_service.clients.api_answers import Json
 from sync_service.clients.api_upload import FormStream
+from sync_service.models.crashpoints import passing
 from sync_service.models.errors import BadAnswer
 
 _MIB = 1024 * 1024
@@ -105,6 +106,7 @@ class Transport:
 
     async def _answered(self, server: Server, request: Request) -> Json:
         query = f"?{urlencode(request.query)}" if request.query else ""
+        passing("call begun")
         async with self._opened_session().request(
             request.method,
             URL(server.url + request.endpoint + query, encoded=True),
@@ -113,6 +115,7 @@ class Transport:
             timeout=self.timeouts.of(request.size),
             allow_redirects=False,
         ) as response:
+            passing("answer's headers received")
             if not 200 <= response.status < 300:
                 words = server.without_token(await _words(response))
                 now = self._clock()
@@ -124,7 +127,9 @@ class Transport:
                     subject=request.subject,
                     now=now,
                 )
-            return await self._object(response, request)
+            answer = await self._object(response, request)
+            passing("answer's body received")
+            return answer
 
     async def _object(self, response: aiohttp.ClientResponse, request: Request) -> Json:
         body = await api_answers.read_limited(response.content, request.limit)

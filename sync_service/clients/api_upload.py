@@ -11,6 +11,7 @@ from contextlib import aclosing
 from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter
 
+from sync_service.models.crashpoints import passing
 from sync_service.models.errors import OutcomeUnknown, Refused
 from sync_service.ports import Opened
 
@@ -112,6 +113,7 @@ class FormStream(payload.Payload):
         async with aclosing(self._upload.pieces()) as pieces:
             async for piece in pieces:
                 await self._put(writer, piece)
+                passing("piece of a body sent")
         await self._put(writer, self._tail)
 
     async def _put(self, writer: AbstractStreamWriter, piece: bytes) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from sync_service.clients.api_answers import Json, plain_text
 from sync_service.clients.api_transport import Request, Server, Timeouts, Transport
 from sync_service.clients.api_upload import Upload, multipart
+from sync_service.models.crashpoints import passing
 from sync_service.models.errors import BadAnswer, Refused, StoredWrong
 
 EVENT_LIST_LIMIT = 32 * 1024 * 1024
@@ -135,6 +136,7 @@ class InfrastructureAPI:
         saved = _saved(answer, label, file_path)
         if upload is not None:
             _check_stored(saved, upload, label, file_path)
+            passing("upload verified")
         return saved
 
     async def pub_sub_full_list(self, count: int = 100, after: str | None = None) -> EventList:

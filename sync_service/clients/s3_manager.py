@@ -20,6 +20,7 @@ from sync_service.clients.s3_listing import RawPage, read_page
 from sync_service.clients.s3_objects import OpenedObject, object_info
 from sync_service.clients.s3_signing import Headers
 from sync_service.clients.s3_wire import S3Wire
+from sync_service.models.crashpoints import point
 from sync_service.models.data_models import ObjectInfo
 from sync_service.models.errors import BadAnswer, Denied, SourceMoved, SyncError
 
@@ -99,7 +100,8 @@ class S3Manager:
         self, key: str, *, etag: str | None = None, version_id: str | None = None
     ) -> AsyncIterator[OpenedObject]:
         """The object's bytes, of the pinned version or SourceMoved; the connection ends with the block."""
-        opened = await self._get(key, etag, version_id)
+        with point("object opened"):
+            opened = await self._get(key, etag, version_id)
         try:
             yield opened
         finally:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import Confirmation, Doubt, FailureRecord, Observation
+from sync_service.models.crashpoints import point
 from sync_service.models.data_models import PATH_CHANGES, UPLOADS, Kind, Operation, Outcome, Result
 from sync_service.models.errors import SourceMoved, SyncError
 from sync_service.ports import Engine, Source
@@ -161,7 +162,8 @@ class Delivery:
             await self._wait_for_room(len(window))
             if self._retry.halt.is_set:
                 return
-            await self._thread(self._catalogue.mark, window)
+            with point("window marked in doubt"):
+                await self._thread(self._catalogue.mark, window)
             self._outstanding += len(window)
             self._start(window)
 
@@ -264,7 +266,8 @@ class Delivery:
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         now = self._now()
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
-        await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
+        with point("outcomes confirmed"):
+            await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
         await self._look_again(
             [o for o in outcomes if o.result is Result.SOURCE_MOVED or o.error_kind == SourceMoved.kind]
         )

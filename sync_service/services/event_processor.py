@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
+from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
 from sync_service.models.errors import Denied, SyncError, Temporary, Unreadable
 from sync_service.models.event_identity import content_hash, identity
@@ -77,7 +78,8 @@ class EventProcessor:
         """Notes where the log stands before the first scan, once."""
         if not await self._thread(self._catalogue.positioned):
             cursor = await self._retry.call(self._log.position)
-            await self._thread(self._catalogue.set_position, cursor)
+            with point("position noted"):
+                await self._thread(self._catalogue.set_position, cursor)
 
     async def replay(self, counts: EventCounts, beside: bool = False) -> None:
         """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted.
@@ -91,7 +93,8 @@ class EventProcessor:
             await self._record(batch, counts)
             if not beside:
                 self._observer.advance(len(batch.items))
-            await self._retry.call(lambda: self._log.acknowledge(batch.cursor))  # noqa: B023 - called before the next turn
+            with point("events acknowledged"):
+                await self._retry.call(lambda: self._log.acknowledge(batch.cursor))  # noqa: B023 - called before the next turn
             if not batch.has_more or self._retry.halt.is_set:
                 break
 
@@ -106,6 +109,7 @@ class EventProcessor:
                 if not items:
                     raise
                 return _Batch(items, cursor, has_more=True)
+            passing("events received")
             items += page.events
             stuck = page.cursor is None or page.cursor == cursor
             cursor = page.cursor if page.cursor is not None else cursor
@@ -123,7 +127,8 @@ class EventProcessor:
         records += [_record_of(event, effects.reasons.get(position)) for event, position in placed]
         counts.poison += len(poison) - await self._thread(self._catalogue.known_poison, poison)
         commit = EventCommit(records, poison, effects.observations, effects.removed, batch.cursor, relooks)
-        await self._thread(self._catalogue.commit_events, commit, self._now())
+        with point("events committed"):
+            await self._thread(self._catalogue.commit_events, commit, self._now())
         self._count(records, len(batch.items), counts)
         for item in poison:
             self._observer.note("an event cannot be read and is kept in quarantine", reason=item.reason, event=item.raw)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
+from sync_service.models.crashpoints import point
 from sync_service.models.data_models import Listed, ListingPage
 from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreadable
 from sync_service.ports import Source
@@ -49,7 +50,8 @@ class Scanner:
         if state.token != LISTED_ALL:
             state = await self._list(state)
         await self._look_at_missing()
-        await self._thread(self._catalogue.complete_scan, state, self._now())
+        with point("scan completed"):
+            await self._thread(self._catalogue.complete_scan, state, self._now())
         return state
 
     async def accept_source(self) -> None:
@@ -68,14 +70,16 @@ class Scanner:
         if state.status is ScanStatus.RUNNING and state.suspicion == suspicion:
             self._observer.note("the scan goes on where it was interrupted", keys=state.keys)
             return state
-        return await self._thread(self._catalogue.begin_scan, self._now(), suspicion)
+        with point("scan begun"):
+            return await self._thread(self._catalogue.begin_scan, self._now(), suspicion)
 
     async def _identity_suspicion(self) -> str | None:
         """Why a changed bucket behind the same route makes deletes suspicious; the first one seen is remembered."""
         now = await self._retry.call(self._source.identity)
         before = await self._thread(self._catalogue.source_identity)
         if before is None:
-            await self._thread(self._catalogue.set_source_identity, now)
+            with point("source identity noted"):
+                await self._thread(self._catalogue.set_source_identity, now)
             return None
         return None if before == now else f"the source is not the one seen before (was {before}, is {now})"
 
@@ -88,7 +92,8 @@ class Scanner:
             commit = await self._compare(state.last_key, stretch)
             if stretch.token is None:
                 state = await self._suspect_empty(state, commit)
-            state = await self._thread(self._catalogue.commit_scan, state, commit, self._now())
+            with point("page committed"):
+                state = await self._thread(self._catalogue.commit_scan, state, commit, self._now())
             self._observer.advance(commit.keys, commit.size)
         return state
 
@@ -123,7 +128,8 @@ class Scanner:
     async def _page(self, token: str | None) -> ListingPage:
         if self._retry.halt.is_set:
             raise Temporary("the scan was stopped", hint="The next run goes on at this page")
-        return await self._retry.call(lambda: self._source.list_page(token))
+        with point("page listed"):
+            return await self._retry.call(lambda: self._source.list_page(token))
 
     async def _compare(self, after: str | None, stretch: _Stretch) -> ScanCommit:
         """What the stretch changes. The last one reaches to the end of the observed rows."""
@@ -171,7 +177,8 @@ class Scanner:
             looks = await each(self._still_there, list(rows.values()), self._workers)
             gone = [o.row.id for o, look in zip(rows.values(), looks, strict=True) if look is None]
             seen = [look for o, look in zip(rows.values(), looks, strict=True) if look is not None and look != o]
-            await self._thread(self._catalogue.settle_missing, gone, seen, ids, self._now())
+            with point("missing rows settled"):
+                await self._thread(self._catalogue.settle_missing, gone, seen, ids, self._now())
             after = ids[-1]
 
     async def _still_there(self, known: Observation) -> Observation | None:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
+from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import SNAPSHOT_COLUMNS
 from sync_service.models.errors import StorageDenied, StorageFull, SyncError
 
@@ -108,6 +109,7 @@ def keep_newest(folder: Path, cycles: int, current: Path) -> None:
         for path in folder.iterdir():
             if path.name.endswith(".tmp") or (path.name.endswith(_ENDS) and _stem(path) not in whole):
                 path.unlink(missing_ok=True)
+                passing("old snapshot removed")
     except OSError as error:
         raise storage_error(error, folder) from error
 
@@ -144,9 +146,9 @@ def _write(path: Path, rows: Iterable[tuple[Any, ...]]) -> SnapshotFile:
             for row in rows:
                 writer.writerow(row)
                 count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            _to_disk(file)
+        with point("file renamed"):
+            temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -170,13 +172,19 @@ def write_text(path: Path, text: str) -> None:
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            _to_disk(file)
+        with point("file renamed"):
+            temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _to_disk(file: IO[Any]) -> None:
+    passing("file written")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -184,6 +192,7 @@ def _sync_folder(folder: Path) -> None:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with point("folder synced"):
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanStatus
+from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Kind, Operation, Result, SyncType
 from sync_service.models.errors import CatalogueMissing, ExitCode, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
@@ -136,7 +137,8 @@ class SyncService:
         await self._deliver_all(facts)
         if not facts.silent and not facts.problems and not self._tools.retry.halt.is_set:
             await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id, True)
-            await self._thread(self._catalogue.finish_initial)
+            with point("first sync finished"):
+                await self._thread(self._catalogue.finish_initial)
 
     async def _cycle_steps(self, facts: RunFacts) -> None:
         if await self._scanner.source_changed():
@@ -201,7 +203,9 @@ class SyncService:
         deletes = array("q")
         windows = self._csv.diff(pair)
         while (window := await asyncio.to_thread(next, windows, None)) is not None:
+            passing("diff computed")
             plan = await self._planner.sort(window)
+            passing("window planned")
             waiting |= plan.waiting
             deletes.extend(plan.deletes)
             await self._delivery.send(plan.ready)
@@ -246,7 +250,8 @@ class SyncService:
         facts.held, facts.held_reason = verdict.held, verdict.reason
         if suspicion is not None and not verdict.held:
             await self._attempt(facts, self._scanner.accept_source())
-        await self._thread(self._catalogue.put_held, verdict.held, verdict.reason, self._tools.now())
+        with point("deletes judged"):
+            await self._thread(self._catalogue.put_held, verdict.held, verdict.reason, self._tools.now())
         if verdict.held:
             self._observer.problem(
                 "deletes are held until a person agrees", deletes=verdict.held, reason=verdict.reason
@@ -272,7 +277,8 @@ class SyncService:
         began = parts.monotonic()
         facts = RunFacts(parts.new_run_id(), sync_type, parts.route, self._tools.now())
         run = RunRecord(facts.run_id, parts.route, sync_type, facts.started_at)
-        await self._thread(self._catalogue.begin_run, run)
+        with point("run begun"):
+            await self._thread(self._catalogue.begin_run, run)
         self._delivery.begin(facts.run_id)
         await self._take_requests()
         try:
@@ -294,7 +300,8 @@ class SyncService:
         parts = self._require_parts()
         facts.delivery = self._delivery.counts
         facts.stopped = self._tools.retry.halt.is_set
-        await self._thread(self._catalogue.tidy)
+        with point("catalogue tidied"):
+            await self._thread(self._catalogue.tidy)
         facts.still_failing = await self._thread(self._catalogue.list_failures, ERRORS_SHOWN)
         exit_code = exit_code_of(facts)
         service = await self._thread(self._service_info)
@@ -304,7 +311,8 @@ class SyncService:
             facts.run_id, parts.route, facts.sync_type, facts.started_at, self._tools.now(), exit_code is ExitCode.DONE,
             int(exit_code), report,
         )  # fmt: skip
-        await self._thread(self._catalogue.end_run, run)
+        with point("report queued"):
+            await self._thread(self._catalogue.end_run, run)
         await self._attempt(facts, self._thread(keep_report, self.config.reports_dir, self._stamp(), report))
         await self._hand_over_reports()
         self._observer.finished(report)
@@ -316,13 +324,15 @@ class SyncService:
         waiting = await self._thread(self._catalogue.runs, 20, True)
         for run in reversed(waiting):
             try:
-                await parts.destination.report(run.report or {})
+                with point("report sent"):
+                    await parts.destination.report(run.report or {})
             except SyncError as error:
                 self._observer.note(
                     "a run report was not received; it is sent again with the next run", error=str(error)
                 )
                 return
-            await self._thread(self._catalogue.mark_reported, run.run_id)
+            with point("report marked as received"):
+                await self._thread(self._catalogue.mark_reported, run.run_id)
 
     def _service_info(self) -> dict[str, Any]:
         return {
