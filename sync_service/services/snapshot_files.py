@@ -99,14 +99,15 @@ def verify(file: SnapshotFile) -> None:
 def keep_newest(folder: Path, cycles: int, current: Path) -> None:
     """Deletes the snapshots of all but the newest `cycles` runs, and what an interrupted write left behind.
 
-    The run of the manifest `current` is under way: it is the newest even where the clock was put back.
+    The run of the manifest `current` is under way: it is the newest even where the clock was put back. A manifest goes before
+    its files, so that none is left that speaks of files which are gone.
     """
     manifests = sorted(folder.glob("*-manifest.json"))
     newest_first = dict.fromkeys(_run_of(manifest) for manifest in (current, *reversed(manifests)))
     kept = set(list(newest_first)[:cycles])
     whole = {_stem(manifest) for manifest in manifests if _run_of(manifest) in kept}
     try:
-        for path in folder.iterdir():
+        for path in sorted(folder.iterdir(), key=lambda path: not path.name.endswith(_ENDS[-1])):
             if path.name.endswith(".tmp") or (path.name.endswith(_ENDS) and _stem(path) not in whole):
                 path.unlink(missing_ok=True)
                 passing("old snapshot removed")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sync_service.models import crashpoints
 from sync_service.models.data_models import SNAPSHOT_COLUMNS
 from sync_service.models.errors import StorageDenied, StorageFull, SyncError
 from sync_service.services.snapshot_files import SnapshotPair, keep_newest, verify, write_pair, write_text
@@ -140,3 +141,28 @@ def test_a_clock_that_was_put_back_deletes_nothing_in_use(tmp_path: Path) -> Non
     keep_newest(tmp_path, 1, current.manifest)
     assert current.before.path.exists()
     assert not newer.manifest.exists()
+
+
+@pytest.mark.parametrize("deletes", range(1, 7))
+def test_a_death_among_the_deletes_leaves_no_manifest_without_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deletes: int
+) -> None:
+    """Wherever the process ends, a manifest that is there speaks of files that are there; the next run takes the rest."""
+    last = [write(tmp_path, f"t{number}", f"r{number}") for number in range(3)][-1]
+    left = iter(range(deletes - 1))
+
+    def die(name: str) -> None:
+        if name == "old snapshot removed" and next(left, None) is None:
+            raise KeyboardInterrupt
+
+    # A folder lists its files in any order; here the manifests come last.
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(folder.glob("*"))))
+    monkeypatch.setattr(crashpoints, "_watcher", die)
+    with pytest.raises(KeyboardInterrupt):
+        keep_newest(tmp_path, 1, last.manifest)
+    monkeypatch.setattr(crashpoints, "_watcher", None)
+    for manifest in tmp_path.glob("*-manifest.json"):
+        names = [file["name"] for file in json.loads(manifest.read_text())["files"]]
+        assert all((tmp_path / name).exists() for name in names)
+    keep_newest(tmp_path, 1, last.manifest)
+    assert sorted(tmp_path.iterdir()) == sorted([last.manifest, last.before.path, last.after.path])
