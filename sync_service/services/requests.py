@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sync_service.models.crashpoints import passing
 from sync_service.services.snapshot_files import storage_error, write_text
 
 T = TypeVar("T")
@@ -23,14 +24,17 @@ def leave_retry(folder: Path, name: str, paths: list[str]) -> None:
     _leave(folder / f"retry-{name}.json", {"retry": paths})
 
 
-def take_approvals(folder: Path) -> list[tuple[int, str]]:
-    """All approvals that were left since the last call; a damaged file counts as none."""
-    return [delete for request in _take(folder, "approve", _deletes) for delete in request]
+def take_approvals(folder: Path, record: Callable[[list[tuple[int, str]]], object]) -> None:
+    """Gives `record` all approvals that were left, then takes them away; a damaged file counts as none.
+
+    They go last, so that a process that dies in between asks nobody to agree a second time.
+    """
+    _take(folder, "approve", _deletes, lambda lists: record([delete for deletes in lists for delete in deletes]))
 
 
-def take_retries(folder: Path) -> list[list[str]]:
-    """The lists of paths to be tried again, one for each request that was left."""
-    return _take(folder, "retry", _paths)
+def take_retries(folder: Path, record: Callable[[list[list[str]]], object]) -> None:
+    """Gives `record` the lists of paths to be tried again, one for each request that was left, then takes them away."""
+    _take(folder, "retry", _paths, record)
 
 
 def _leave(path: Path, content: dict[str, Any]) -> None:
@@ -41,17 +45,18 @@ def _leave(path: Path, content: dict[str, Any]) -> None:
         raise storage_error(error, path.parent) from error
 
 
-def _take(folder: Path, kind: str, read: Callable[[Any], T]) -> list[T]:
+def _take(folder: Path, kind: str, read: Callable[[Any], T], record: Callable[[list[T]], object]) -> None:
+    left = sorted(folder.glob(f"{kind}-*.json"))
     found: list[T] = []
-    for path in sorted(folder.glob(f"{kind}-*.json")):
-        try:
+    for path in left:
+        with suppress(OSError, ValueError, KeyError, TypeError):
             found.append(read(json.loads(path.read_text("utf-8"))[kind]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        finally:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-    return found
+    if found:
+        record(found)
+        passing("requests recorded")
+    for path in left:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _deletes(content: Any) -> list[tuple[int, str]]:

@@ -265,10 +265,13 @@ class SyncService:
 
     async def _take_requests(self) -> None:
         """What a person asked for beside a running daemon."""
-        if agreed := await self._thread(take_approvals, self.config.requests_dir):
-            await self._thread(self._catalogue.approve, agreed, self._tools.now())
-        for paths in await self._thread(take_retries, self.config.requests_dir):
-            await self._thread(self._catalogue.try_again, paths, self._tools.now())
+        now = self._tools.now()
+        await self._thread(take_approvals, self.config.requests_dir, lambda d: self._catalogue.approve(d, now))
+        await self._thread(take_retries, self.config.requests_dir, lambda lists: self._try_again(lists, now))
+
+    def _try_again(self, lists: list[list[str]], now: str) -> None:
+        for paths in lists:
+            self._catalogue.try_again(paths, now)
 
     # ------------------------------------------------------------ around the steps
 

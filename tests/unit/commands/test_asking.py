@@ -138,8 +138,10 @@ def test_retry_beside_a_daemon_is_left_for_it(catalogue: DatabaseManager, config
     """Where another process is the writer, the wish is left in the folder that its next run reads."""
     refuse(catalogue)
     assert retry(config, ["a[/b].txt"], as_json=False) == 0
-    assert take_retries(config.requests_dir) == [["a[/b].txt"]]
-    assert take_retries(config.requests_dir) == []
+    asked: list[list[str]] = []
+    take_retries(config.requests_dir, asked.extend)
+    take_retries(config.requests_dir, asked.extend)
+    assert asked == [["a[/b].txt"]]
 
 
 def test_retry_without_a_catalogue(config: SyncConfig) -> None:
