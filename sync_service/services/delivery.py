@@ -246,7 +246,7 @@ class Delivery:
         """Stops the cycle's deliveries when nothing but silence comes back: the rest is better tried later."""
         if outcome.result in _ALIVE:
             self._unanswered, self._alive = 0, True
-        elif outcome.attempts:
+        elif outcome.attempts and not _source_moved(outcome):
             self._unanswered += 1
         if self._unanswered >= max(2 * self._workers, 10) and not self._retry.halt.is_set:
             self.silent = True
@@ -268,9 +268,7 @@ class Delivery:
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
         with point("outcomes confirmed"):
             await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
-        await self._look_again(
-            [o for o in outcomes if o.result is Result.SOURCE_MOVED or o.error_kind == SourceMoved.kind]
-        )
+        await self._look_again([o for o in outcomes if _source_moved(o)])
         for outcome in outcomes:
             self._count(outcome, failed.get(id(outcome)))
 
@@ -326,7 +324,7 @@ class Delivery:
             return
         self._observer.outcome(outcome)
         self._observer.advance(1, outcome.sent_bytes)
-        counts.again = counts.again or outcome.result in LOOK_AGAIN or outcome.error_kind == SourceMoved.kind
+        counts.again = counts.again or outcome.result in LOOK_AGAIN or _source_moved(outcome)
         if outcome.result is Result.DONE and outcome.certain:
             counts.done[str(operation.kind)] += 1
             counts.files += operation.kind in UPLOADS
@@ -338,6 +336,11 @@ class Delivery:
             counts.files_failed += operation.kind in UPLOADS
             if len(counts.errors) < ERRORS_KEPT:
                 counts.errors.append((outcome, failure))
+
+
+def _source_moved(outcome: Outcome) -> bool:
+    """The source was read and had another version: an answer, though not the destination's, and no failure."""
+    return outcome.result is Result.SOURCE_MOVED or outcome.error_kind == SourceMoved.kind
 
 
 def _to_be_planned_again(outcome: Outcome) -> bool:

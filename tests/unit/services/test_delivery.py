@@ -334,6 +334,16 @@ async def test_any_answer_ends_the_silence(bench: Bench, delivery: Delivery, ans
     assert (delivery.silent, len(bench.destination.calls)) == (False, 24)
 
 
+async def test_objects_that_have_changed_are_no_silence(bench: Bench, delivery: Delivery) -> None:
+    """However many objects the source has changed or lost in a row, the destination was never asked."""
+    operations = put(bench, *(f"k{n:02}" for n in range(30)))
+    for n in range(29):
+        bench.source.put(f"k{n:02}", b"changed meanwhile") if n % 2 else bench.source.delete(f"k{n:02}")
+    await delivery.run(operations)
+    assert (delivery.silent, bench.observer.problems) == (False, [])
+    assert list(bench.destination.files) == ["k29"]
+
+
 async def test_a_new_cycle_tries_again(bench: Bench, delivery: Delivery) -> None:
     """The breaker is for one cycle."""
     bench.destination.fail(Unreachable("no connection"), times=99)
