@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
-from sync_service.models.data_models import Listed, ListingPage
+from sync_service.models.data_models import Listed, ListingPage, ObjectInfo
 from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreadable
 from sync_service.ports import Source
 from sync_service.services.concurrency import each
-from sync_service.services.observations import revised, seen_again
+from sync_service.services.observations import first_seen, revised, seen_again
 from sync_service.services.tools import Tools
 
 STRETCH = 10_000
@@ -140,15 +140,36 @@ class Scanner:
                 self._catalogue.known_between, after, None if stretch.token is None else last_key
             )
         new, changed, missing = compare(known, stretch.entries)
+        new, returned = await self._look_at_returned(new)
         return ScanCommit(
             new=new,
-            changed=await self._look_at_changed(changed),
+            changed=[*await self._look_at_changed(changed), *returned],
             missing=missing,
             token=LISTED_ALL if stretch.token is None else stretch.token,
             last_key=last_key,
             keys=len(stretch.entries),
             size=sum(entry.size for entry in stretch.entries),
         )
+
+    async def _look_at_returned(self, new: list[Listed]) -> tuple[list[Listed], list[Observation]]:
+        """(the keys that are really new, the rows of those that the destination holds from before).
+
+        A listing tells no attributes: an object that came back while its events were lost would keep those of the old one.
+        """
+        if not new or not await self._thread(self._catalogue.delivered_count):
+            return new, []
+        held = await self._thread(self._catalogue.holders, [entry.key for entry in new])
+        returned = [entry for entry in new if entry.key in held]
+        looks = await each(self._returned, returned, self._workers)
+        return [entry for entry in new if entry.key not in held], [look for look in looks if look is not None]
+
+    async def _returned(self, listed: Listed) -> Observation | None:
+        """The row by a look, None where it is gone again; by the listing alone where the source refuses a look."""
+        try:
+            info = await self._retry.call(lambda: self._source.look(listed.key))
+        except (Denied, Unreadable):
+            info = ObjectInfo(listed.key, listed.size, listed.etag, listed.last_modified)
+        return None if info is None else first_seen(info)
 
     async def _look_at_changed(self, changed: Sequence[tuple[Known, Listed]]) -> list[Observation]:
         if not changed:

@@ -90,6 +90,51 @@ async def test_a_second_scan_finds_what_events_lost(bench: Bench) -> None:
     assert (changed.id, changed.size, changed.permissions, changed.revision) == (before["b"], 6, "600", 2)
 
 
+async def lose_and_put(bench: Bench, body: bytes, **metadata: str) -> int:
+    """The object `b`, delivered and deleted, is back before the delete went out; its row id."""
+    bench.put("a", "b", "c")
+    await bench.scan()
+    deliver_all(bench.catalogue)
+    row_id = ids(bench.catalogue)["b"]
+    bench.catalogue.observe([], [row_id], NOW)
+    bench.source.put("b", body, metadata)
+    bench.source.calls.clear()
+    return row_id
+
+
+@pytest.mark.parametrize("body", [b"b", b"other bytes"])
+async def test_an_object_that_came_back_unseen_is_looked_at(bench: Bench, body: bytes) -> None:
+    """A listing has no permissions: those of the object that is back count, also where its bytes are the old ones."""
+    row_id = await lose_and_put(bench, body, permissions="600")
+    await bench.scan()
+    assert bench.asked("look") == ["b"]
+    row = bench.catalogue.observations_at(["b"])["b"].row
+    assert (row.id, row.permissions, row.revision) == (row_id, "600", 2)
+
+
+async def test_an_object_that_came_back_and_refuses_a_look_is_taken_as_listed(bench: Bench) -> None:
+    """What may not be looked at stops no scan, and is not lost."""
+    row_id = await lose_and_put(bench, b"other bytes", permissions="600")
+    bench.source.fail("look", Denied("no"))
+    await bench.scan()
+    row = bench.catalogue.observations_at(["b"])["b"].row
+    assert (row.id, row.size, row.permissions) == (row_id, 11, None)
+
+
+async def test_an_object_that_came_back_and_is_gone_again_is_no_row(bench: Bench) -> None:
+    """The look is newer than the listing."""
+    await lose_and_put(bench, b"other bytes")
+    listed = await bench.source.list_page()
+    bench.source.delete("b")
+
+    async def page(token: str | None = None) -> ListingPage:
+        return ListingPage(listed.entries, None)
+
+    bench.source.list_page = page  # type: ignore[method-assign]
+    await bench.scan()
+    assert "b" not in bench.paths()
+
+
 async def test_what_a_listing_hides_is_looked_at(bench: Bench) -> None:
     """Absence from a listing is not absence: a HEAD that answers keeps the row."""
     bench.put("a", "b")
