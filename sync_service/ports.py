@@ -31,7 +31,8 @@ class Opened(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body in bounded pieces. Raises OutcomeUnknown where the body ends before `info.size` bytes."""
+        """The body in bounded pieces. Raises OutcomeUnknown where the body ends before `info.size` bytes, DamagedBody in
+        place of the last piece where the body is known to be another one than `info` names."""
         ...
 
 
@@ -55,7 +56,7 @@ class Source(Protocol):
     ) -> AbstractAsyncContextManager[Opened]:
         """The object for reading, pinned: SourceMoved where it is gone or is no longer that version.
 
-        Raises Unreadable where it exists and cannot be read (archived), Denied without the permission.
+        Raises Unreadable where it exists and cannot be read (Archived: not before it is restored), Denied without the permission.
         """
         ...
 
@@ -102,7 +103,7 @@ class Destination(Protocol):
         """Carries out `operation` once, under the idempotency key `key`. `content` is given for uploads, opened anew each time.
 
         Returns what the destination confirmed, after checking size and digest where it reports them. Raises Refused (and its
-        kinds NotAtDestination, PathTaken) for a final no, Unreachable or Throttled where nothing was applied,
+        kinds NotAtDestination, PathTaken) for a final no, Unreachable, Throttled or Renewed where nothing was applied,
         StoredWrong where it holds other bytes than were sent, OutcomeUnknown for everything that may have been applied.
         """
         ...

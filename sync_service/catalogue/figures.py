@@ -8,6 +8,7 @@ from typing import Any
 
 from sync_service.catalogue.stored import stored
 from sync_service.models.changes import Held, RunRecord, ScanState, ScanStatus, Totals
+from sync_service.models.errors import Archived
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """`ask(sql, *values)` gives all rows of a query that is written with `?` for its values."""
@@ -56,6 +57,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
         oldest_pending=oldest,
         held=held(ask, route_id),
         poison=int(poison),
+        archived=sum(number for kind, quarantined, number in kinds if quarantined and kind == Archived.kind),
         unread_events=int(unread),
         scan=scan,
         initial_done=bool(done),

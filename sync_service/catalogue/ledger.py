@@ -19,6 +19,7 @@ from sync_service.catalogue.tables import (
     touched,
 )
 from sync_service.models.changes import FailureRecord, RunRecord
+from sync_service.models.errors import Archived
 
 _FAILURE = (
     "INSERT INTO failures (id, operation, route_id, file_path, revision, kind, message, attempts, cycles, first_at, last_at, "
@@ -38,8 +39,9 @@ def failures_of(conn: Connection, ids: Iterable[int]) -> dict[tuple[int, str], F
 
 
 def list_failures(conn: Connection, route_id: int, limit: int) -> list[FailureRecord]:
-    """The newest failures first."""
-    query = select(failures).where(failures.c.route_id == route_id).order_by(failures.c.last_at.desc()).limit(limit)
+    """The newest failures first; archived objects, which may be many and are no one's fault, behind all others."""
+    order = (failures.c.kind == Archived.kind, failures.c.last_at.desc())
+    query = select(failures).where(failures.c.route_id == route_id).order_by(*order).limit(limit)
     return [_failure(record) for record in conn.execute(query)]
 
 
@@ -59,9 +61,20 @@ def clear_failures(conn: Connection, done: Sequence[tuple[int, str]]) -> None:
     execute_many(conn, "DELETE FROM failures WHERE id = ? AND operation = ?", done)
 
 
-def try_again(conn: Connection, route_id: int, paths: Sequence[str]) -> list[int]:
-    """Takes rows out of quarantine (none named: all). The next attempt is a new effect, so their revision grows."""
+def archived(conn: Connection, route_id: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """Rows in quarantine because their objects were archived, (id, path) in order of id."""
+    query = select(failures.c.id, failures.c.file_path).where(
+        failures.c.route_id == route_id, failures.c.kind == Archived.kind, failures.c.id > after
+    )
+    return [(row_id, path) for row_id, path in conn.execute(query.order_by(failures.c.id).limit(limit))]
+
+
+def try_again(conn: Connection, route_id: int, paths: Sequence[str], kind: str | None = None) -> list[int]:
+    """Takes rows out of quarantine (none named: all), of one kind or any. What is tried next is a new effect, so their
+    revision grows."""
     query = select(failures.c.id).where(failures.c.route_id == route_id, failures.c.quarantined == 1).distinct()
+    if kind is not None:
+        query = query.where(failures.c.kind == kind)
     parts = [query.where(failures.c.file_path.in_(part)) for part in chunked(paths)] if paths else [query]
     ids = [row_id for part in parts for row_id in conn.execute(part).scalars()]
     rows = [(row_id,) for row_id in ids]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sync_service.clients.s3_answer import Answer
 from sync_service.clients.s3_endpoint import Site
 from sync_service.models.errors import (
+    Archived,
     BadAnswer,
     ClockSkewed,
     ConfigurationError,
@@ -134,9 +135,9 @@ def _impossible(answer: Answer, site: Site, key: str | None) -> SyncError:
 
 
 def _unreadable(answer: Answer, site: Site, key: str | None) -> SyncError:
-    hint = "It may be encrypted with a key that these credentials cannot use"
     if answer.code == "InvalidObjectState":
-        hint = "The object is archived: restore it first; it is taken up then"
+        return Archived(f"the object is archived: {answer.words}", subject=site.subject(key))
+    hint = "It may be encrypted with a key that these credentials cannot use"
     return Unreadable(f"the object cannot be read: {answer.words}", subject=site.subject(key), hint=hint)
 
 

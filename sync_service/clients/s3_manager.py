@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,7 +12,8 @@ from aiohttp import ClientResponse
 
 from sync_service.clients.s3_answer import Answer
 from sync_service.clients.s3_credentials import Credentials, credentials_of
-from sync_service.clients.s3_endpoint import can_exist
+from sync_service.clients.s3_digest import Md5Etags
+from sync_service.clients.s3_endpoint import can_exist, is_aws
 from sync_service.clients.s3_errors import IMPOSSIBLE_KEY, TokenRefused, html_answer, no_bucket
 from sync_service.clients.s3_listing import RawPage, read_page
 from sync_service.clients.s3_objects import OpenedObject, object_info
@@ -26,7 +25,6 @@ from sync_service.models.errors import BadAnswer, Denied, SourceMoved, SyncError
 
 PAGE_SIZE = 1000
 _PAGE_BYTES = 16 * 1024 * 1024
-_BUCKET_TRUSTED = 5.0
 _NO_TOKEN = frozenset({"InvalidArgument", "InvalidToken", "InvalidContinuationToken"})
 
 
@@ -55,7 +53,6 @@ class S3Manager:
         read_timeout: float = 60.0,
         credentials: Credentials | None = None,
         clock: Callable[[], datetime] = _utc_now,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wire = S3Wire(
             endpoint,
@@ -68,9 +65,7 @@ class S3Manager:
             keep_connections=keep_connections,
             clock=clock,
         )
-        self._monotonic = monotonic
-        self._bucket_seen: float | None = None
-        self._bucket_lock = asyncio.Lock()
+        self._md5_etags = Md5Etags(certain=is_aws(endpoint))
 
     async def list_page(
         self, *, prefix: str = "", token: str | None = None, start_after: str | None = None, max_keys: int = PAGE_SIZE
@@ -82,7 +77,6 @@ class S3Manager:
             raise await self._listing_refused(response, token)
         body = await self._wire.body(response, _PAGE_BYTES)
         self._check_listing(response, body)
-        self._bucket_seen = self._monotonic()
         return read_page(body, self._wire.known_site)
 
     async def head(self, key: str) -> ObjectInfo | None:
@@ -140,38 +134,47 @@ class S3Manager:
     # ---------------------------------------------------------------- HEAD
 
     async def _not_headed(self, key: str, answer: Answer) -> ObjectInfo | None:
-        """HEAD's answers have no body, so a 404 may be the bucket's and a 403 may be anything: both are looked into."""
-        if answer.code == "NoSuchKey" or "x-amz-delete-marker" in answer.headers or answer.code in IMPOSSIBLE_KEY:
-            return None
-        if answer.status == 404 and answer.code != "NoSuchBucket":
-            await self._confirm_bucket()
-            return None
-        if answer.status in {400, 403} and not answer.code:
-            answer = await self._explained(key, answer)
-            if answer.code in IMPOSSIBLE_KEY:
-                return None
-        raise self._wire.judged(answer, key)
+        """HEAD's answers have no body, so a 404 may be anybody's and a 403 may be anything: both are looked into.
 
-    async def _confirm_bucket(self) -> None:
-        """Raises where the bucket itself is gone. One look serves the 404s of a few seconds."""
-        async with self._bucket_lock:
-            if self._bucket_seen is not None and self._monotonic() - self._bucket_seen < _BUCKET_TRUSTED:
-                return
-            response = await self._wire.send("HEAD", self._wire.known_site.bucket_path)
-            answer = await self._wire.answer(response)
-            if answer.status == 404:
-                raise no_bucket(self._wire.known_site)
-            if answer.status not in {200, 403}:
-                raise self._wire.judged(answer)
-            self._bucket_seen = self._monotonic()
+        A row is deleted on the word of this answer. Something between us and S3 that says 404 for a while must not be believed.
+        """
+        if _no_such_key(answer):
+            return None
+        if answer.status in {400, 403, 404} and not answer.code:
+            answer = await self._explained(key, answer)
+            if _no_such_key(answer):
+                return None
+            if answer.status == 404 and not answer.code and not answer.is_html:
+                await self._confirm_bucket()
+                return None
+        error = self._wire.judged(answer, key)
+        if isinstance(error, SourceMoved):
+            raise BadAnswer(
+                f"an unexpected answer to a look: {answer.words}", subject=self._wire.known_site.subject(key)
+            )
+        raise error
 
     async def _explained(self, key: str, answer: Answer) -> Answer:
         """The same question as a GET of one byte, whose refusal has a body that names the reason."""
         headers = [("Range", "bytes=0-0")]
         path = self._wire.known_site.object_path(key)
         asked = await self._wire.send("GET", path, headers=headers, key=key)
-        told = await self._wire.answer(asked, key)
-        return told if told.status >= 400 and told.code else answer
+        if asked.status not in {200, 206, 416}:
+            told = await self._wire.answer(asked, key)
+            return told if told.code or answer.status == 404 else answer
+        asked.close()
+        if answer.status == 404:
+            raise BadAnswer("HEAD says 404, and GET has it", subject=self._wire.known_site.subject(key))
+        return answer
+
+    async def _confirm_bucket(self) -> None:
+        """Raises where the bucket itself is gone."""
+        response = await self._wire.send("HEAD", self._wire.known_site.bucket_path)
+        answer = await self._wire.answer(response)
+        if answer.status == 404:
+            raise no_bucket(self._wire.known_site)
+        if answer.status not in {200, 403}:
+            raise self._wire.judged(answer)
 
     # ---------------------------------------------------------------- GET
 
@@ -186,7 +189,8 @@ class S3Manager:
         if response.status >= 300:
             raise await self._wire.refused(response, key)
         try:
-            return OpenedObject(response, self._pinned(response, key, etag, version_id), subject)
+            info = self._pinned(response, key, etag, version_id)
+            return OpenedObject(response, info, subject, self._md5_etags.check_of(info, response.headers, subject))
         except BaseException:
             response.close()
             raise
@@ -216,6 +220,12 @@ class S3Manager:
         name = re.escape(site.bucket)
         found = re.search(rf"<Name>{name}</Name>\s*<CreationDate>([^<]*)</CreationDate>", text)
         return found[1] if found else ""
+
+
+def _no_such_key(answer: Answer) -> bool:
+    """S3's own word that the key is not there, or cannot be."""
+    marker = "x-amz-delete-marker" in answer.headers and answer.status == 404
+    return marker or answer.code == "NoSuchKey" or answer.code in IMPOSSIBLE_KEY
 
 
 def _listing_query(prefix: str, token: str | None, start_after: str | None, max_keys: int) -> str:

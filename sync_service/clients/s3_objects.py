@@ -10,6 +10,7 @@ from email.header import decode_header, make_header
 import aiohttp
 
 from sync_service.clients.s3_answer import http_date
+from sync_service.clients.s3_digest import BodyCheck
 from sync_service.clients.s3_listing import plain_etag
 from sync_service.clients.s3_transport import WIRE_ERRORS
 from sync_service.models.data_models import ObjectInfo
@@ -17,6 +18,7 @@ from sync_service.models.errors import BadAnswer, OutcomeUnknown
 from sync_service.models.text import shown
 
 CHUNK = 1024 * 1024
+_ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _META = "x-amz-meta-"
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) GMT")
 _MONTHS = {
@@ -41,7 +43,14 @@ def object_info(key: str, headers: Mapping[str, str], subject: str) -> ObjectInf
         version_id=headers.get("x-amz-version-id"),
         metadata=metadata(headers),
         storage_class=headers.get("x-amz-storage-class", "STANDARD"),
+        archived=_archived(headers),
     )
+
+
+def _archived(headers: Mapping[str, str]) -> bool:
+    """A restored copy keeps its storage class; that the restoring has ended is said beside it."""
+    in_archive = headers.get("x-amz-storage-class") in _ARCHIVES or "x-amz-archive-status" in headers
+    return in_archive and 'ongoing-request="false"' not in headers.get("x-amz-restore", "")
 
 
 def metadata(headers: Mapping[str, str]) -> dict[str, str]:
@@ -87,10 +96,13 @@ def _decoded_words(value: str) -> str:
 class OpenedObject:
     """A GET answer whose body is read once, as its consumer asks for it: the socket waits meanwhile."""
 
-    def __init__(self, response: aiohttp.ClientResponse, info: ObjectInfo, subject: str) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, info: ObjectInfo, subject: str, check: BodyCheck | None = None
+    ) -> None:
         self._response = response
         self._info = info
         self._subject = subject
+        self._check = check
         self._begun = False
         self._got = 0
 
@@ -99,14 +111,20 @@ class OpenedObject:
         return self._info
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Pieces of at most 1 MiB. Raises OutcomeUnknown where the body is shorter than its announced size."""
+        """Pieces of at most 1 MiB. Raises OutcomeUnknown where the body is shorter than its announced size.
+
+        A body that is not its ETag's is never given whole: DamagedBody comes in place of the last piece.
+        """
         if self._begun:
             raise RuntimeError("a body is read once: open the object anew")
         self._begun = True
         try:
             while piece := await self._response.content.read(CHUNK):
                 self._got += len(piece)
+                await self._hash(piece)
                 yield piece
+                if self._check is not None:
+                    await self._check.settled()
         except WIRE_ERRORS as error:
             reason = (
                 "no more came within the time allowed" if isinstance(error, TimeoutError) else "the connection broke"
@@ -114,6 +132,12 @@ class OpenedObject:
             raise self._cut(reason) from None
         if self._got != self._info.size:
             raise self._cut("the body ended")
+
+    async def _hash(self, piece: bytes) -> None:
+        if self._check is not None:
+            self._check.add(piece)
+            if self._got == self._info.size:
+                await self._check.verify()
 
     def finish(self) -> None:
         """Gives the connection back where the body is through; else ends it: the rest is not worth reading."""

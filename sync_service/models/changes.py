@@ -234,6 +234,7 @@ class RunRecord:
 class Totals:
     """The figures of a route that the catalogue alone can tell.
 
+    `archived` of the quarantined objects only wait to be restored at the source.
     `unread_events` are those in quarantine since the last full scan: what they may have told is not known before the next.
     """
 
@@ -243,6 +244,7 @@ class Totals:
     failed: int = 0
     quarantined: int = 0
     poison: int = 0
+    archived: int = 0
     unread_events: int = 0
     oldest_pending: str | None = None
     held: Held | None = None

@@ -34,6 +34,7 @@ class ObjectInfo:
 
     `metadata` holds the user's metadata, names in lower case without the `x-amz-meta-` prefix. `permissions`, `owner`
     and `group` are what that metadata says (None: it says nothing); `permissions` falls back to metadata `mode`.
+    `archived`: its bytes cannot be had before it is restored.
     """
 
     key: str
@@ -44,6 +45,7 @@ class ObjectInfo:
     version_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     storage_class: str = "STANDARD"
+    archived: bool = False
 
     @property
     def permissions(self) -> str | None:

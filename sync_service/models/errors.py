@@ -78,6 +78,12 @@ class Throttled(Temporary):
     kind = "throttled"
 
 
+class Renewed(Temporary):
+    """Credentials were refused and have been renewed since: nothing was applied, the next attempt takes the new ones."""
+
+    kind = "renewed"
+
+
 class OutcomeUnknown(Temporary):
     """The request may or may not have been applied: time-out, reset, 5xx, an answer that cannot be read."""
 
@@ -88,6 +94,13 @@ class BadAnswer(OutcomeUnknown):
     """An answer that breaks the contract: HTML for JSON, a missing field, a redirect."""
 
     kind = "bad_answer"
+
+
+class DamagedBody(OutcomeUnknown):
+    """The source gave a body of the right length that is not the object's: the last of it is held back."""
+
+    kind = "damaged"
+    default_hint = "Something on the way changes bytes, or the object is damaged where it is stored; it is read again"
 
 
 class StoredWrong(Temporary):
@@ -130,6 +143,13 @@ class Unreadable(SyncError):
 
     kind = "unreadable"
     exit_code = ExitCode.PARTLY
+
+
+class Archived(Unreadable):
+    """The object is in an archive (S3 Glacier and its like): it can be read once somebody has restored it."""
+
+    kind = "archived"
+    default_hint = "Restore it at the source; it is taken up then"
 
 
 class Denied(SyncError):

@@ -331,11 +331,15 @@ class DatabaseManager:
         with self._transaction() as conn:
             return ledger.list_failures(conn, self._id(conn), limit)
 
-    def try_again(self, paths: Sequence[str], now: str) -> int:
-        """Takes objects out of quarantine (none named: all); how many."""
+    def archived(self, after: int, limit: int) -> list[tuple[int, str]]:
+        with self._transaction() as conn:
+            return ledger.archived(conn, self._id(conn), after, limit)
+
+    def try_again(self, paths: Sequence[str], now: str, kind: str | None = None) -> int:
+        """Takes objects out of quarantine (none named: all; of one kind, or any); how many."""
         with self._transaction() as conn:
             route_id = self._id(conn)
-            ids = ledger.try_again(conn, route_id, paths)
+            ids = ledger.try_again(conn, route_id, paths, kind)
             observing.touch(conn, route_id, ids, now, "command")
             return len(ids)
 

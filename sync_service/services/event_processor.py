@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
-from sync_service.models.errors import Denied, SyncError, Temporary, Unreadable
+from sync_service.models.errors import Archived, Denied, SyncError, Temporary, Unreadable
 from sync_service.models.event_identity import content_hash, identity
 from sync_service.ports import EventLog, Source
 from sync_service.services.concurrency import each
@@ -196,8 +196,9 @@ class EventProcessor:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
-        rows = await self._thread(self._catalogue.observations_at, keys)
         looks = await self._look(keys)
+        await self._take_up_restored(looks)
+        rows = await self._thread(self._catalogue.observations_at, keys)
         effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
         again: dict[str, Relook] = {}
         for key, reason in looks.unanswered.items():
@@ -208,6 +209,12 @@ class EventProcessor:
                 "the source does not answer for one object", file_path=key, error=reason, again=key in again
             )
         return effects, again
+
+    async def _take_up_restored(self, looks: Looks) -> None:
+        """An archived object that was restored has changed in nothing that a row holds."""
+        readable = [key for key, info in looks.answers.items() if info is not None and not info.archived]
+        if readable:
+            await self._thread(self._catalogue.try_again, readable, self._now(), Archived.kind)
 
     async def _look(self, keys: Sequence[str]) -> Looks:
         looks = Looks()

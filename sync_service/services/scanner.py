@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import Listed, ListingPage, ObjectInfo
-from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreadable
+from sync_service.models.errors import Archived, Denied, ListingBroken, SyncError, Temporary, Unreadable
+from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
 from sync_service.services.concurrency import each
 from sync_service.services.observations import first_seen, revised, seen_again
@@ -48,8 +49,9 @@ class Scanner:
         """Runs a scan to its end, or goes on with the interrupted one. Raises what the source raises, keeping its place."""
         state = await self._begin()
         if state.token != LISTED_ALL:
-            state = await self._list(state)
+            state = await self._list_believed(state)
         await self._look_at_missing()
+        await self._look_at_archived()
         with point("scan completed"):
             await self._thread(self._catalogue.complete_scan, state, self._now())
         return state
@@ -57,6 +59,9 @@ class Scanner:
     async def accept_source(self) -> None:
         """What made the last scan suspicious has come to nothing, or was agreed to: this is the route's source from now on."""
         identity = await self._retry.call(self._source.identity)
+        before = await self._thread(self._catalogue.source_identity)
+        if before is not None and same_source(before, identity):
+            identity = fuller(before, identity)
         await self._thread(self._catalogue.set_source_identity, identity)
         await self._thread(self._catalogue.clear_suspicion)
 
@@ -77,11 +82,21 @@ class Scanner:
         """Why a changed bucket behind the same route makes deletes suspicious; the first one seen is remembered."""
         now = await self._retry.call(self._source.identity)
         before = await self._thread(self._catalogue.source_identity)
-        if before is None:
+        if before is not None and not same_source(before, now):
+            return f"the source is not the one seen before (was {before}, is {now})"
+        known = now if before is None else fuller(before, now)
+        if known != before:
             with point("source identity noted"):
-                await self._thread(self._catalogue.set_source_identity, now)
-            return None
-        return None if before == now else f"the source is not the one seen before (was {before}, is {now})"
+                await self._thread(self._catalogue.set_source_identity, known)
+        return None
+
+    async def _list_believed(self, state: ScanState) -> ScanState:
+        """A listing that contradicts itself is not gone on with: what it showed before may be wrong as well."""
+        try:
+            return await self._list(state)
+        except ListingBroken:
+            await self._thread(self._catalogue.begin_scan, self._now(), state.suspicion)
+            raise
 
     async def _list(self, state: ScanState) -> ScanState:
         if not state.keys and not await self._known_files():
@@ -201,6 +216,23 @@ class Scanner:
             with point("missing rows settled"):
                 await self._thread(self._catalogue.settle_missing, gone, seen, ids, self._now())
             after = ids[-1]
+
+    async def _look_at_archived(self) -> None:
+        """A restored object shows no other size, ETag or time in a listing, so each one in quarantine is looked at."""
+        after = 0
+        while found := await self._thread(self._catalogue.archived, after, STRETCH):
+            paths = [path for _, path in found]
+            readable = await each(self._readable, paths, self._workers)
+            if restored := [path for path, can in zip(paths, readable, strict=True) if can]:
+                await self._thread(self._catalogue.try_again, restored, self._now(), Archived.kind)
+            after = found[-1][0]
+
+    async def _readable(self, path: str) -> bool:
+        try:
+            info = None if self._retry.halt.is_set else await self._retry.call(lambda: self._source.look(path))
+        except SyncError:
+            return False
+        return info is not None and not info.archived
 
     async def _still_there(self, known: Observation) -> Observation | None:
         """None where the source says that the object is gone; unchanged where it will not say."""

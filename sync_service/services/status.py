@@ -130,19 +130,25 @@ def judge_state(
             State.STOPPED,
             f"no daemon is running, and nothing has been synced since {last.finished_at or last.started_at}",
         )
-    if totals.pending:
-        return (
-            State.UP_TO_DATE,
-            f"all that the last run saw is delivered; {totals.pending} changes wait for the next run",
-        )
-    return State.UP_TO_DATE, "everything that was observed is delivered"
+    return State.UP_TO_DATE, _in_step(totals)
+
+
+def _in_step(totals: Totals) -> str:
+    """Objects in an archive are nobody's failure, and not at the destination either: both are said."""
+    archived = f"{totals.archived} objects are archived at the source and wait to be restored"
+    if (waiting := totals.pending - totals.archived) > 0:
+        told = f"all that the last run saw is delivered; {waiting} changes wait for the next run"
+        return f"{told}; {archived}" if totals.archived else told
+    if totals.archived:
+        return f"everything that can be read is delivered; {archived}"
+    return "everything that was observed is delivered"
 
 
 def _degraded(totals: Totals, last: RunRecord | None) -> list[str]:
     reasons = []
     if totals.held is not None:
         reasons.append(f"{totals.held.deletes} deletes are held: {totals.held.reason} (approve-deletes lets them go)")
-    if objects := totals.quarantined - totals.poison:
+    if objects := totals.quarantined - totals.poison - totals.archived:
         reasons.append(f"{objects} objects are in quarantine (refused, or failed too often)")
     if totals.unread_events:
         reasons.append(f"{totals.unread_events} events could not be read; the next full scan finds what they meant")

@@ -15,7 +15,7 @@ from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanStatus
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Kind, Operation, Result, SyncType
-from sync_service.models.errors import CatalogueMissing, ExitCode, SyncError
+from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
 from sync_service.services.courier import Courier, idempotency_key
@@ -369,9 +369,10 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
         return facts.problems[0].exit_code
     if facts.silent or facts.stopped:
         return ExitCode.TEMPORARY
-    kinds = {failure.kind for failure in facts.still_failing}
+    failing = [failure for failure in facts.still_failing if failure.kind != Archived.kind]
+    kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
-    if facts.delivery.failed or facts.still_failing:
+    if facts.delivery.failed or failing:
         return ExitCode.PARTLY
     return ExitCode.GUARDED if facts.held else ExitCode.DONE

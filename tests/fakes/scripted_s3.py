@@ -53,6 +53,10 @@ class ScriptedS3:
     def says(self, *replies: Reply | Callable[[Asked], Reply]) -> None:
         self.replies = list(replies)
 
+    async def answer(self, asked: Asked) -> Reply:
+        told = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return told if isinstance(told, Reply) else told(asked)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._one(reader, writer):
@@ -69,8 +73,7 @@ class ScriptedS3:
         headers = dict(line.split(": ", 1) for line in lines[1:] if line)
         asked = Asked(method, target, {name.lower(): value for name, value in headers.items()})
         self.requests.append(asked)
-        told = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-        reply = told if isinstance(told, Reply) else told(asked)
+        reply = await self.answer(asked)
         if reply.silent:
             await reader.read()
             return False

@@ -9,6 +9,7 @@ import pytest
 
 from sync_service.clients.s3_manager import S3Manager
 from sync_service.models.errors import (
+    Archived,
     BadAnswer,
     ConfigurationError,
     Denied,
@@ -127,12 +128,41 @@ async def test_a_head_without_an_etag_is_no_s3(server: ScriptedS3, manager: S3Ma
 
 
 async def test_a_missing_key_is_none_only_in_a_bucket_that_exists(server: ScriptedS3, manager: S3Manager) -> None:
-    """HEAD's 404 cannot tell a missing bucket from a missing key, so the bucket is looked at."""
+    """Where neither HEAD nor GET says whose 404 it is, the bucket is looked at, each time anew."""
     server.says(lambda asked: Reply(404 if asked.target != "/bkt" else 200))
     assert await manager.head("k") is None
-    assert [asked.target for asked in server.requests] == ["/bkt/k", "/bkt"]
+    assert [(asked.method, asked.target) for asked in server.requests] == [
+        ("HEAD", "/bkt/k"),
+        ("GET", "/bkt/k"),
+        ("HEAD", "/bkt"),
+    ]
     assert await manager.head("l") is None
-    assert len(server.requests) == 3
+    assert len(server.requests) == 6
+
+
+async def test_a_404_is_explained_by_a_get(server: ScriptedS3, manager: S3Manager) -> None:
+    """S3's word NoSuchKey is proof; a GET that finds the object makes HEAD's 404 a bad answer, and so does a proxy's page."""
+    server.says(Reply(404), error(404, "NoSuchKey"))
+    assert await manager.head("k") is None
+    server.says(Reply(404), Reply(206, b"x", OBJECT))
+    with pytest.raises(BadAnswer, match="GET has it"):
+        await manager.head("k")
+    server.says(Reply(404), Reply(404, "<html>default backend</html>", {"Content-Type": "text/html"}))
+    with pytest.raises(ConfigurationError, match="HTML"):
+        await manager.head("k")
+    server.says(Reply(404), Reply(503), Reply(200))
+    with pytest.raises(Throttled):
+        await manager.head("k")
+
+
+async def test_a_look_is_never_answered_by_a_move(server: ScriptedS3, manager: S3Manager) -> None:
+    """A refused HEAD whose GET says NoSuchKey is a missing key; 405 and 412 for a HEAD without a pin are bad answers."""
+    server.says(Reply(403), error(404, "NoSuchKey"))
+    assert await manager.head("k") is None
+    for status in (405, 412):
+        server.says(Reply(status))
+        with pytest.raises(BadAnswer):
+            await manager.head("k")
 
 
 async def test_a_key_of_a_missing_bucket_is_an_error(server: ScriptedS3, manager: S3Manager) -> None:
@@ -273,7 +303,7 @@ async def test_a_chunked_body_without_a_size_is_not_taken(server: ScriptedS3, ma
         (error(412, "PreconditionFailed"), SourceMoved),
         (error(405, "MethodNotAllowed"), SourceMoved),
         (error(404, "NoSuchBucket"), ConfigurationError),
-        (error(403, "InvalidObjectState"), Unreadable),
+        (error(403, "InvalidObjectState"), Archived),
         (error(400, "KMS.DisabledException"), Unreadable),
         (error(400, "InvalidRequest"), Unreadable),
         (error(403, "AccessDenied"), Denied),
