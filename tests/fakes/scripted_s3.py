@@ -16,7 +16,8 @@ OBJECT = {"ETag": '"abc"', "Last-Modified": "Sat, 21 Nov 2026 07:02:31 GMT"}
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. `cut`: only so many bytes of the body, then the connection ends. `reset`, `silent`: no answer at all."""
+    """One answer. `cut`: only so many bytes of the body, then the connection ends, or nothing more comes where it is
+    `silent`. `reset`, `silent`: no answer at all."""
 
     status: int = 200
     body: bytes | str = b""
@@ -75,6 +76,7 @@ class ScriptedS3:
         self.requests.append(asked)
         reply = await self.answer(asked)
         if reply.silent:
+            writer.write(b"" if reply.cut is None else reply.wire(method))
             await reader.read()
             return False
         if reply.reset:

@@ -63,6 +63,11 @@ def cut_at(place: float | int) -> Spoils:
     return spoil
 
 
+def stalls_at(place: float | int) -> Spoils:
+    """The body stops there, and the connection stays."""
+    return lambda true: replace(cut_at(place)(true), silent=True)
+
+
 def wrong_bytes(seed: int = 0) -> Spoils:
     """Another byte somewhere, each time somewhere else; the length stays."""
     draw = random.Random(seed)
