@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from typing import Any
 
-from mock_api.models import Call
+from mock_api.models import Answer, Call
 
 _PATHS_KEPT = 200_000
 
@@ -22,7 +22,9 @@ class Counters:
         self._effects: Counter[str] = Counter()
         self._paths: dict[str, Counter[str]] = {}
         self._calls: deque[dict[str, Any]] = deque(maxlen=self._calls_kept)
+        self._done: deque[dict[str, Any]] = deque(maxlen=self._calls_kept)
         self._number = 0
+        self._applied = 0
         self.bytes_received = 0
         self.replays = 0
         self.key_conflicts = 0
@@ -36,8 +38,17 @@ class Counters:
         entry = {"n": self._number, "endpoint": call.endpoint, "operation": call.operation, "file_path": call.file_path}
         self._calls.append({**entry, "new_path": call.new_path, "key": call.key, "status": status, "replay": replay})
 
-    def applied(self, call: Call) -> None:
-        """A call had its effect."""
+    def applied(self, call: Call, answer: Answer) -> None:
+        """A call had its effect, whatever is answered in the end; `answer` is the true one."""
+        self._applied += 1
+        entry = {
+            "n": self._applied,
+            "endpoint": call.endpoint,
+            "operation": call.operation,
+            "file_path": call.file_path,
+        }
+        told = {name: answer.get(name) for name in ("size", "sha256", "permissions")}
+        self._done.append({**entry, "new_path": call.new_path, "key": call.key, **told})
         name = "set_permissions" if call.endpoint == "updatePermissions" else call.operation or ""
         self._effects[name] += 1
         path = call.file_path or ""
@@ -58,3 +69,7 @@ class Counters:
             "broken_uploads": self.broken_uploads,
             "calls": journal if calls is None else journal[max(0, len(journal) - calls) :],
         }
+
+    def effects(self) -> list[dict[str, Any]]:
+        """The newest effects in the order in which they happened; `n` counts from 1."""
+        return list(self._done)

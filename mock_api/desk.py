@@ -134,7 +134,7 @@ class Desk:
                 self.keys.remember(key, call.fingerprint, done.answer)
         self.blobs.release(done.freed)
         if done.applied:
-            self.counters.applied(call)
+            self.counters.applied(call, done.answer)
         return done.answer
 
 

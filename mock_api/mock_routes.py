@@ -92,6 +92,10 @@ def _add_memory(router: APIRouter, desk: Desk) -> None:
     async def counters(calls: int | None = None) -> Response:
         return Told(desk.counters.as_json(calls))
 
+    @router.get("/effects")
+    async def effects() -> Response:
+        return Told(desk.counters.effects())
+
     @router.get("/reports")
     async def reports() -> Response:
         return Told([json.loads(text) for text in desk.reports.texts()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from tests.unit.mock_api.caller import Caller
 from tests.unit.mock_api.conftest import Start
 
@@ -67,3 +69,18 @@ async def test_server_without_a_memory_for_keys(start: Start) -> None:
     await api.save("create", "a", b"1", key="k")
     await api.save("delete", "a", key="d")
     assert (await api.save("delete", "a", key="d")).status == 404
+
+
+async def test_effects_are_told_in_order_whatever_was_answered(api: Caller) -> None:
+    """The list of effects has each one once with its digest, also where the answer was a fault, and no replay."""
+    await api.post("/_mock/faults", {"endpoint": "saveToDisk", "status": 500, "apply": True})
+    await api.save("create", "a", b"1", key="k")
+    await api.save("create", "a", b"1", key="k")
+    await api.permissions("a", permissions="600", key="p")
+    await api.save("delete", "missing")
+    told = (await api.get("/_mock/effects")).json
+    assert [(e["n"], e["operation"], e["file_path"], e["key"], e["permissions"]) for e in told] == [
+        (1, "create", "a", "k", None),
+        (2, "set", "a", "p", "600"),
+    ]
+    assert told[0]["sha256"] == hashlib.sha256(b"1").hexdigest()
