@@ -1,7 +1,7 @@
 # The front door. Every target works with Docker Compose where an engine answers, else in .venv; USE_DOCKER=0 or 1 decides.
 .DEFAULT_GOAL := help
 .PHONY: help setup up down clean initial-sync incremental-sync daemon status test-workflow logs logs-sync shell \
-	test demo bench check lint types imports format venv
+	test demo bench chaos soak check lint types imports format venv
 
 PYTHON ?=
 export PYTHON USE_DOCKER
@@ -73,6 +73,12 @@ format: venv ## Let ruff format and mend
 
 bench: venv ## Speed and memory, measured
 	@$(python) -m scripts.bench $(ARGS)
+
+chaos: venv ## Every proof at full size (an hour; ARGS='--minutes 10'); writes docs/reliability.md
+	@$(python) -m scripts.chaos $(ARGS)
+
+soak: venv ## The daemon under faults and kills (30 minutes; ARGS='--minutes 5'): growth, and whether it converges
+	@$(python) -m scripts.soak $(ARGS)
 
 venv:
 	@scripts/setup_venv.sh

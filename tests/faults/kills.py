@@ -255,14 +255,18 @@ class History:
 def play(server: S3Server, seeds: Iterable[int], kills: int, stages: int = 3) -> Iterator[Tally]:
     """The histories of `seeds` with so many kills each, so many at a time; each tally as soon as it is there.
 
-    A history mostly waits for processes, so that threads are enough.
+    `seeds` is asked for the next one when a stage is free. A history mostly waits for processes: threads are enough.
     """
-    waiting = list(reversed(list(seeds)))
+    waiting, one_at_a_time = iter(seeds), threading.Lock()
 
     def work() -> Iterator[Tally]:
         with stage(server) as own:
-            while waiting:
-                yield History(own, waiting.pop(), kills).play()
+            while True:
+                with one_at_a_time:
+                    seed = next(waiting, None)
+                if seed is None:
+                    return
+                yield History(own, seed, kills).play()
 
     yield from _merged([work] * stages)
 

@@ -1,0 +1,281 @@
+"""docs/reliability.md: the promises, the proof of each, and the figures of the last runs, which are kept beside it as JSON."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+FIGURES = ROOT / "docs" / "reliability.json"
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise of the design, and what proves it: test files (patterns), `kills`, `machine`, `soak`."""
+
+    number: int
+    text: str
+    proofs: tuple[str, ...]
+
+
+PROMISES = (
+    Promise(
+        1,
+        "No acknowledged event is lost; after the last fault, cycles alone bring the destination to the source.",
+        (
+            "kills",
+            "machine",
+            "soak",
+            "tests/property/test_once_failed.py",
+            "tests/faults/test_crash*.py",
+            "tests/faults/test_api*.py",
+        ),
+    ),
+    Promise(
+        2,
+        "Replaying any part of a log, any number of times, in any order, gives the same state.",
+        ("machine", "tests/property/test_replay_order.py", "tests/unit/services/test_event_*.py"),
+    ),
+    Promise(
+        3,
+        "`delivered` changes only after a verified answer; final bytes are those of one source version, never a mix.",
+        (
+            "kills",
+            "machine",
+            "tests/unit/services/test_courier.py",
+            "tests/unit/services/test_delivery.py",
+            "tests/contracts/test_destination_*.py",
+            "tests/faults/test_s3*.py",
+        ),
+    ),
+    Promise(
+        4,
+        "No delete after an incomplete or suspicious listing; no key names anything outside its destination's root.",
+        (
+            "tests/unit/services/test_scanner.py",
+            "tests/unit/services/test_guard.py",
+            "tests/e2e/test_keys.py",
+            "tests/faults/test_s3*.py",
+            "tests/faults/test_guard*.py",
+        ),
+    ),
+    Promise(
+        5,
+        "Poison input affects itself alone: bounded attempts, quarantine, a named error, a command to retry.",
+        (
+            "machine",
+            "tests/e2e/test_bad_input.py",
+            "tests/unit/event_logs/test_*.py",
+            "tests/unit/catalogue/test_problems.py",
+        ),
+    ),
+    Promise(
+        6,
+        "One writer per catalogue; clock jumps change scheduling only.",
+        (
+            "tests/unit/catalogue/test_lock.py",
+            "tests/unit/services/test_scheduler.py",
+            "tests/unit/catalogue/test_damage.py",
+            "tests/faults/test_d*.py",
+        ),
+    ),
+    Promise(
+        7,
+        "Memory and disk are bounded, whatever the number and size of objects; what is kept has a retention.",
+        ("soak", "tests/unit/services/test_snapshot_files.py", "tests/unit/services/test_cycle_cost.py"),
+    ),
+    Promise(
+        8,
+        "No secret in a log, a traceback, a CSV, a label, an argument list or a page.",
+        (
+            "tests/unit/reporting/test_logs.py",
+            "tests/unit/models/test_config.py",
+            "tests/unit/web/test_*.py",
+            "tests/e2e/test_main_job.py",
+        ),
+    ),
+    Promise(
+        9,
+        "SIGTERM: what is in flight is finished or handed back within 30 s, then a clean exit; a second one leaves at once.",
+        ("soak", "tests/e2e/test_daemon.py"),
+    ),
+)
+
+
+def proof_files() -> list[str]:
+    """Every test file that proves a promise, and all of tests/faults and tests/property, but for what runs by itself."""
+    alone = {"tests/faults/test_random_kills.py", "tests/property/test_state_machine.py"}
+    wanted = [pattern for promise in PROMISES for pattern in promise.proofs if "/" in pattern]
+    wanted += ["tests/faults/**/test_*.py", "tests/property/test_*.py"]
+    found = {str(path.relative_to(ROOT)) for pattern in wanted for path in ROOT.glob(pattern)}
+    return sorted(found - alone)
+
+
+def record(part: str, figures: Figures) -> None:
+    """Puts the figures of one part (`chaos`, `soak`) in the place of its last ones, and writes the page anew."""
+    known: dict[str, Any] = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+    known[part] = figures
+    FIGURES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+    PAGE.write_text(page(known), "utf-8")
+
+
+# ---------------------------------------------------------------- the page
+
+
+def page(known: Figures) -> str:
+    """The whole page from the figures, without asking anything else."""
+    chaos, soak = known.get("chaos", {}), known.get("soak", {})
+    parts = [
+        HEAD,
+        _verdict(chaos),
+        _promises(chaos, soak),
+        _parts(chaos),
+        _files(chaos),
+        _failures(chaos),
+        _soak(soak),
+        TAIL,
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+HEAD = """# Reliability: the promises, and the proof of each
+
+Written by `make chaos` and `make soak ARGS=--write`; not by hand. The figures are those of the last runs, whatever they showed.
+"""
+
+TAIL = """## How to repeat it
+
+    make chaos                        # about an hour; ARGS="--minutes 10" shortens it, and the page says so
+    make soak                         # 30 minutes; ARGS="--minutes 5"
+    python -m tests.faults.kills 17   # one history of random kills, by its seed
+    EXAMPLES=500 python -m pytest tests/property/test_state_machine.py --hypothesis-seed=17
+
+A history of kills draws its changes, faults and deaths from its seed; at which instruction a process dies is up to the machine,
+so a finding may need a few runs to show again. The state machine repeats exactly.
+
+What is counted. *Lost*, *extra*, *wrong*: the file manager differs from a model that was told of each change of the bucket, in
+paths, digests or permissions, after the faults have ended and runs have had their say. *Mixed*: bytes that no version of any
+object ever had, looked for after each death. *Duplicated*: one idempotency key with two effects, or bytes sent to where they are
+already and oftener than they came to be there. Each settlement ends with an idle run, which must have no effect.
+
+A process that is killed is forked from a parent that has loaded the product's code and has neither a thread nor an event loop;
+what it saves is the start of Python. It runs the command from its first line, with an environment and a folder of its own, and
+dies at a random moment of its usual length, or at the n-th request that the mock API sees: before it, with its first bytes, once it
+is there, or when its effect is done and its answer is not sent.
+"""
+
+
+def _verdict(chaos: Figures) -> str:
+    if not chaos:
+        return "`make chaos` has not been run yet.\n"
+    holes = len(chaos["failures"])
+    word = "**No hole was found.**" if not holes else f"**{holes} FAILED, see below.**"
+    cut = "" if chaos["whole"] else " It was a shortened run: what was wanted stands beside what was reached."
+    when = f"{chaos['date']}, seed {chaos['seed']}, {_time(chaos['seconds'])}, on {chaos['server']}"
+    return f"Last chaos run: {when}.{cut} {word}\n"
+
+
+def _promises(chaos: Figures, soak: Figures) -> str:
+    lines = ["## The promises", "", "| | promise | proof, with the cases of the last run |", "|---|---|---|"]
+    for promise in PROMISES:
+        proofs = [_proof(pattern, chaos, soak) for pattern in promise.proofs]
+        lines.append(f"| {promise.number} | {promise.text} | {'<br>'.join(p for p in proofs if p)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _proof(pattern: str, chaos: Figures, soak: Figures) -> str:
+    """One proof and how it went; empty for a pattern that meets no file."""
+    if pattern == "soak":
+        return f"soak: {soak['minutes']:g} minutes, {_word(soak['well'])}" if soak else "soak: not run yet"
+    if "/" not in pattern:
+        part = chaos.get("parts", {}).get(pattern)
+        return f"{NAMES[pattern]}: {_reached(part)}" if part else f"{NAMES[pattern]}: not run yet"
+    files = chaos.get("files", {})
+    return "<br>".join(f"`{name}`: {_cases(files[name])}" for name in files if fnmatch.fnmatch(name, pattern))
+
+
+NAMES = {"kills": "random kills", "machine": "state machine"}
+
+
+def _parts(chaos: Figures) -> str:
+    if not chaos:
+        return ""
+    lines = ["## The last chaos run", "", "| part | cases | wanted | took | result |", "|---|---|---|---|---|"]
+    for name, part in chaos["parts"].items():
+        lines.append(
+            f"| {NAMES[name]} | {part['done']:,} | {part['wanted']:,} | {_time(part['seconds'])} | {_word(part['well'])} |"
+        )
+    tests, took = sum(f["cases"] for f in chaos["files"].values()), chaos["tests_seconds"]
+    lines.append(f"| tests below | {tests:,} | {tests:,} | {_time(took)} | {_word(not _failed(chaos['files']))} |")
+    return "\n".join([*lines, "", *(f"- {line}" for line in chaos["facts"])]) + "\n"
+
+
+def _files(chaos: Figures) -> str:
+    if not chaos:
+        return ""
+    lines = ["## The tests of the last chaos run", "", "| file | cases | took |", "|---|---|---|"]
+    lines += [f"| `{name}` | {_cases(file)} | {file['seconds']:.0f} s |" for name, file in chaos["files"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _failures(chaos: Figures) -> str:
+    if not chaos:
+        return ""
+    lines = [f"- {line}" for line in chaos["failures"]] or ["None."]
+    return "\n".join(["## Holes of the last chaos run", "", *lines]) + "\n"
+
+
+def _soak(soak: Figures) -> str:
+    if not soak:
+        return "## The last soak\n\nNot run yet.\n"
+    share = soak["faults"] / max(1, soak["calls"])
+    done = soak["converged_in"]
+    lines = [
+        "## The last soak", "",
+        f"{soak['date']}, seed {soak['seed']}, {soak['minutes']:g} minutes, {soak['kills']} kills, {soak['calls']:,} calls "
+        f"of the mock API, {share:.1%} of them spoiled: {_word(soak['well'])}.", "",
+        "| | growth per hour | bound |", "|---|---|---|",
+    ]  # fmt: skip
+    lines += [f"| {s['name']} | {_growth(s)} | {s['bound']:g} {s['unit']} |" for s in soak["slopes"]]
+    lines += ["", f"Peak of resident memory {soak['peak_mb']:.0f} MB. "
+              + ("It did **not** converge." if done is None else f"It converged {done:.0f} s after the last fault.")]  # fmt: skip
+    return "\n".join([*lines, *(f"- {line}" for line in soak["findings"])]) + "\n"
+
+
+def _growth(slope: Figures) -> str:
+    if slope["per_hour"] is None:
+        return "not measured: too short"
+    return f"{slope['per_hour']:+.2f} {slope['unit']}{'' if slope['well'] else ' **too steep**'}"
+
+
+def _reached(part: Figures) -> str:
+    cut = "" if part["done"] >= part["wanted"] else f" of {part['wanted']:,}"
+    return f"{part['done']:,}{cut}, {_word(part['well'])}"
+
+
+def _cases(file: Figures) -> str:
+    skipped = f", {file['skipped']} skipped" if file["skipped"] else ""
+    return f"{file['cases']:,}{skipped}, {_word(not file['failed'])}"
+
+
+def _failed(files: Mapping[str, Figures]) -> int:
+    return sum(file["failed"] for file in files.values())
+
+
+def _word(well: bool) -> str:
+    return "passed" if well else "**FAILED**"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def short(texts: Iterable[str], each: int = 300) -> list[str]:
+    """Findings as the page shows them: one line each, cut."""
+    return [" ".join(text.split())[:each] for text in texts]
