@@ -166,8 +166,8 @@ already and oftener than they came to be there. Each settlement ends with an idl
 
 A process that is killed is forked from a parent that has loaded the product's code and has neither a thread nor an event loop;
 what it saves is the start of Python. It runs the command from its first line, with an environment and a folder of its own, and
-dies at a random moment of its usual length, or at the n-th request that the mock API sees: before it, with its first bytes, once it
-is there, or when its effect is done and its answer is not sent.
+dies at a random moment of its usual length, or at the n-th request that the mock API sees: before it, with its first bytes, once
+it is there, or when its effect is done and its answer is not sent.
 """
 
 

@@ -62,6 +62,8 @@ SETTINGS = {
 }
 """Quick to give up, and never past help: quarantine and held deletes wait for a person, whom these histories do not have."""
 
+VARIED = {"MAX_WORKERS": ["1", "3", "10"], "MAX_RETRIES": ["0", "1", "3"], "SNAPSHOT_SCOPE": ["touched", "full"]}
+
 
 @dataclass(slots=True)
 class Tally:
@@ -114,6 +116,7 @@ class History:
         self._bucket = Bucket(stage.client, f"kills-{seed}-{time.monotonic_ns()}")
         self._folder = stage.folder / self._bucket.name
         self._env = settings_for(stage.server, self._bucket.name, stage.api.url) | SETTINGS
+        self._env |= {name: self._chance.choice(values) for name, values in VARIED.items()}
         if endpoint is not None:
             self._env["CUSTOMER_S3_ENDPOINT"] = endpoint
         self._truth = Truth()
@@ -125,6 +128,15 @@ class History:
     def play(self) -> Tally:
         began = time.monotonic()
         self._begin()
+        try:
+            self._play()
+        except AssertionError as error:
+            self._find(str(error))
+        self._end()
+        self.tally.seconds = time.monotonic() - began
+        return self.tally
+
+    def _play(self) -> None:
         while self.tally.kills < self._wanted and not self.tally.findings:
             self._live()
             self._look()
@@ -132,9 +144,6 @@ class History:
                 self._settle()
         if not self.tally.findings:
             self._settle()
-        self._end()
-        self.tally.seconds = time.monotonic() - began
-        return self.tally
 
     def _begin(self) -> None:
         self._folder.mkdir()
