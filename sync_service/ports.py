@@ -112,6 +112,10 @@ class Destination(Protocol):
         """What the destination holds at `file_path`; None where it says that there is nothing."""
         ...
 
+    async def attributes(self, file_path: str) -> Receipt | None:
+        """What it says of permissions, owner and group at `file_path`; None where it says that there is nothing."""
+        ...
+
     async def report(self, report: dict[str, Any]) -> None:
         """Hands over a run report; failing never fails a sync."""
         ...

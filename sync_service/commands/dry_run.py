@@ -69,6 +69,9 @@ class _Noting:
     async def get(self, file_path: str) -> Receipt | None:
         return await self._real.get(file_path)
 
+    async def attributes(self, file_path: str) -> Receipt | None:
+        return await self._real.attributes(file_path)
+
     async def report(self, report: dict[str, Any]) -> None:
         """Nothing is handed over."""
 

@@ -40,6 +40,13 @@ class FileManagerDestination:
         except NotAtDestination:
             return None
 
+    async def attributes(self, file_path: str) -> Receipt | None:
+        """updatePermissions with the path alone, which asks and changes nothing; None for its 404."""
+        try:
+            return _receipt(Saved(), await self._api.update_permissions(file_path, Attributes()))
+        except NotAtDestination:
+            return None
+
     async def report(self, report: dict[str, Any]) -> None:
         """POST /reportResults."""
         await self._api.report_results(report)

@@ -140,6 +140,16 @@ class DestinationContract:
         assert (found.size, found.internal_id) == (3, receipt.internal_id)
         assert await world.destination.get("b.txt") is None
 
+    async def test_attributes_are_told_and_asking_changes_nothing(self, world: World) -> None:
+        """Permissions, owner and group of the file as they are, or None where there is none."""
+        await create(world, "a.txt", b"abc", permissions="0640", owner="alice")
+        before = world.effects()
+        found = await world.destination.attributes("a.txt")
+        assert found is not None
+        assert (found.permissions, found.owner, found.group) == world.attributes("a.txt")
+        assert await world.destination.attributes("b.txt") is None
+        assert world.effects() == before
+
     async def test_a_repeated_key_has_one_effect(self, world: World) -> None:
         """The second call answers as the first did, and changes nothing."""
         await create(world, "a.txt", b"x")

@@ -73,7 +73,7 @@ class FakeDestination:
         times: int = 1,
         applied: bool = False,
     ) -> Fault:
-        """The nth and following matching calls raise `error`. `kind` is an operation's, or `get`, `report`, `ping`."""
+        """The nth and following matching calls raise `error`. `kind` is an operation's, or the name of another call."""
         fault = Fault(error, kind, path, nth, times, applied)
         self._faults.append(fault)
         return fault
@@ -105,6 +105,13 @@ class FakeDestination:
             raise fault.error
         stored = self.files.get(file_path)
         return None if stored is None else _receipt(stored)
+
+    async def attributes(self, file_path: str) -> Receipt | None:
+        fault = self._fault("attributes", file_path)
+        if fault is not None:
+            raise fault.error
+        stored = self.files.get(file_path)
+        return None if stored is None else Receipt(None, None, None, stored.permissions, stored.owner, stored.group)
 
     async def report(self, report: dict[str, Any]) -> None:
         fault = self._fault("report", "")
