@@ -21,7 +21,10 @@ from sync_service.services.retry import Halt, RetryPolicy
 from sync_service.services.tools import Tools
 
 if TYPE_CHECKING:
+    from sync_service.models.findings import CheckOptions
+    from sync_service.reporting.many import Observers
     from sync_service.reporting.metrics import Metrics
+    from sync_service.services.checker import Checker
     from sync_service.services.courier import Courier
     from sync_service.services.sync_service import SyncService
 
@@ -134,9 +137,27 @@ async def customer_service(
             thread.close()
 
 
+@asynccontextmanager
+async def customer_checker(
+    config: SyncConfig, catalogue: DatabaseManager, observer: Observer, halt: Halt, options: CheckOptions
+) -> AsyncIterator[Checker]:
+    """The check of the route `customer`, with its connections for as long as the block runs; it only reads."""
+    from sync_service.services.checker import Checker
+
+    joined = customer_adapters(config)
+    thread = CatalogueThread()
+    retry = RetryPolicy(config.max_retries, config.retry_delay, halt, random.random)
+    tools = Tools(catalogue, thread, retry, observer, utc_now, config.max_workers)
+    try:
+        yield Checker(tools, joined.source, joined.destination, options)
+    finally:
+        await joined.close()
+        thread.close()
+
+
 def make_observer(
     config: SyncConfig, *, quiet: bool = False, verbose: bool = False, metrics: Metrics | None = None
-) -> Observer:
+) -> Observers:
     """Who is told of a run: the log, a bar where a person watches, and metrics where they are served."""
     import os
 

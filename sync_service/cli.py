@@ -318,6 +318,29 @@ def explain(
     return explain_key(common.settings(), key, as_json=common.as_json)
 
 
+@_command("check")
+def check(
+    common: Common,
+    sample: Annotated[str, typer.Option(help="Ask the destination about a random share only, such as 1%.")] = "100%",
+    seed: Annotated[str, typer.Option(help="Draw the sample that an earlier check has named.")] = "",
+    read_data: Annotated[bool, typer.Option("--read-data", help="Read every object, and compare SHA-256.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make what was found pending for the next run.")] = False,
+) -> int:
+    """Compare source, catalogue and destination, key by key; also while a daemon runs.
+
+    Found are: missing (not at the destination), different (size or permissions; with --read-data the bytes), extra (at the
+    destination, and no longer in the source), catalogue (the source has changed and no run has seen it: the next one or a
+    scan may), unverifiable (no answer, archived, no size told), pending (known, and waiting for a run: no damage).
+
+    Exit 4: missing, different, extra or catalogue. Exit 3: none of these, and some unverifiable or in quarantine. Exit 0:
+    none; what only waits does not count. --repair changes no exit code, and sends nothing itself.
+    """
+    from sync_service.commands import check as command
+
+    options, told = command.options_of(sample, seed, read_data), {"quiet": common.quiet, "verbose": common.verbose}
+    return command.check_route(common.settings(), options, repair=repair, as_json=common.as_json, **told)
+
+
 @_command("demo")
 def demo(
     common: Common, keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False

@@ -10,6 +10,8 @@ from typing import Any
 from sync_service.models.errors import ConfigurationError, SyncError
 from sync_service.models.text import shown
 
+_FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
+
 
 def result(value: object) -> None:
     """A JSON result."""
@@ -69,6 +71,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "last run": route["last_run"],
         "last success": route["last_success"],
         "last full check": route["last_check"],
+        "check": _checked(route.get("check")),
         "next run": route["next_run"],
         "tracked": f"{route['files']:,} files, {size_text(route['bytes'])}",
         "pending": _pending(route),
@@ -84,6 +87,17 @@ def _pending(route: Mapping[str, Any]) -> str:
     if route["held_deletes"]:
         words += f", {route['held_deletes']:,} deletes held"
     return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
+
+
+def _checked(check: Mapping[str, Any] | None) -> str | None:
+    """The last `check`: when, what it compared and what it found."""
+    if check is None:
+        return None
+    counts = check["counts"]
+    found = ", ".join(f"{counts[name]:,} {name}" for name in _FOUND if counts.get(name)) or "no difference"
+    read = "sizes, permissions and bytes" if check["read_data"] else "sizes and permissions"
+    share = "" if check["full"] else f", a sample of {check['share'] * 100:g} %"
+    return f"{check['time']}: {found} ({counts['compared']:,} objects compared by {read}{share})"
 
 
 def _did(route: Mapping[str, Any]) -> str | None:

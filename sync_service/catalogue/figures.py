@@ -62,6 +62,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
         scan=scan,
         initial_done=bool(done),
         error_counts=_by_kind((kind, number) for kind, _, number in kinds),
+        check=last_check(ask, route_id),
     )
 
 
@@ -69,6 +70,12 @@ def held(ask: Ask, route_id: int) -> Held | None:
     """The deletes that the guard holds back."""
     found = ask("SELECT deletes, reason, since FROM held WHERE route_id = ?", route_id)
     return Held(stored(int, found[0][0]), *found[0][1:]) if found else None
+
+
+def last_check(ask: Ask, route_id: int) -> dict[str, Any] | None:
+    """The result of the last check, as it was kept."""
+    found = ask("SELECT value FROM meta WHERE name = ?", f"check:{route_id}")
+    return dict(json.loads(found[0][0])) if found else None
 
 
 def scan_state(ask: Ask, route_id: int) -> ScanState:

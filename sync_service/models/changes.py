@@ -251,3 +251,4 @@ class Totals:
     scan: ScanState = field(default_factory=lambda: ScanState(ScanStatus.NONE))
     initial_done: bool = False
     error_counts: dict[str, int] = field(default_factory=dict)
+    check: dict[str, Any] | None = None

@@ -84,6 +84,10 @@ class LogObserver:
         figures = {"duration_seconds": report.get("duration_seconds")} | _mapping(report.get("statistics"))
         self._say("info" if report.get("success") else "warning", _summary(report), facts, {FIGURES: figures})
 
+    def close(self) -> None:
+        """Ends the phase that is told of; may be called again."""
+        self._end_phase()
+
     def _fail(self, outcome: Outcome) -> None:
         self._failures += 1
         if self._failures > self._most_failures:

@@ -33,6 +33,12 @@ class Observers:
     def finished(self, report: dict[str, Any]) -> None:
         self._tell(lambda one: one.finished(report))
 
+    def close(self) -> None:
+        """Ends what is drawn or told of a phase, for commands that have no run report."""
+        for one in self._observers:
+            if (close := getattr(one, "close", None)) is not None:
+                close()
+
     def _tell(self, tell: Callable[[Observer], None]) -> None:
         for one in tuple(self._observers):
             try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Concatenate, Self
 
 from sqlalchemy import Connection, select, update
 
@@ -35,6 +35,7 @@ from sync_service.models.changes import (
 )
 from sync_service.models.data_models import UPLOADS, Operation, Poison, Row
 from sync_service.models.errors import CatalogueMissing, SyncError
+from sync_service.services.concurrency import P, T
 
 EVENTS_KEPT = 200_000
 OPERATIONS_KEPT = 100_000
@@ -99,6 +100,11 @@ class DatabaseManager:
         """Made anew by creation, restore and rebuild; part of every idempotency key."""
         with self._transaction() as conn:
             return str(conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalar_one())
+
+    def within(self, question: Callable[Concatenate[Connection, int, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """A function of `catalogue/` on this route, in a transaction of its own."""
+        with self._transaction() as conn:
+            return question(conn, self._id(conn), *values, **named)
 
     def _transaction(self) -> AbstractContextManager[Connection]:
         return self._session.transaction()

@@ -88,7 +88,7 @@ def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> di
         "reason": reason,
         "last_run": runs[0].started_at if runs else None,
         "last_success": manager.last_success(),
-        "last_check": totals.scan.finished_at,
+        "last_check": _last_full(totals),
         "next_run": manager.next_run() if holder is not None else None,
         "files": totals.files,
         "bytes": totals.size,
@@ -102,7 +102,14 @@ def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> di
         "error_counts": totals.error_counts,
         "held_deletes": totals.held.deletes if totals.held else 0,
         "lock_holder": {"pid": holder.pid, "host": holder.host, "since": holder.started} if holder else None,
+        "check": totals.check,
     }
+
+
+def _last_full(totals: Totals) -> str | None:
+    """When source and catalogue were last compared whole: by a scan, or by a full check that found nothing."""
+    checked = (totals.check or {}).get("full_clean_at")
+    return max((at for at in (totals.scan.finished_at, checked) if at), key=datetime.fromisoformat, default=None)
 
 
 def judge_state(
@@ -174,7 +181,7 @@ def _age(text: str, now: datetime) -> timedelta:
 def _never(route: str, reason: str) -> dict[str, Any]:
     empty = dict.fromkeys(
         ("last_run", "last_success", "last_check", "next_run", "oldest_pending", "events_processed", "operations_executed",
-         "duration_seconds", "lock_holder")
+         "duration_seconds", "lock_holder", "check")
     )  # fmt: skip
     zeros = dict.fromkeys(("files", "bytes", "pending", "failed", "quarantined", "held_deletes"), 0)
     return {"route": route, "state": str(State.NEVER_SYNCED), "reason": reason, **empty, **zeros, "error_counts": {}}

@@ -18,6 +18,7 @@ from sync_service.models.data_models import Kind, Operation, Result, SyncType
 from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
+from sync_service.services.check_results import take_check_requests
 from sync_service.services.courier import Courier, idempotency_key
 from sync_service.services.csv_processor import CsvProcessor
 from sync_service.services.delivery import Delivery
@@ -268,6 +269,7 @@ class SyncService:
         now = self._tools.now()
         await self._thread(take_approvals, self.config.requests_dir, lambda d: self._catalogue.approve(d, now))
         await self._thread(take_retries, self.config.requests_dir, lambda lists: self._try_again(lists, now))
+        await self._thread(take_check_requests, self._catalogue, self.config.requests_dir, now)
 
     def _try_again(self, lists: list[list[str]], now: str) -> None:
         for paths in lists:
