@@ -24,6 +24,8 @@ _TRACKED = (
 _LEFT = (
     "SELECT d.id, d.file_path, d.revision, "
     "CASE WHEN d.doubt IS NOT NULL THEN 'in doubt' WHEN t.id IS NULL THEN 'unmarked' "
+    "WHEN EXISTS (SELECT 1 FROM failures f WHERE f.id = d.id AND f.quarantined = 1 AND f.revision = d.revision) "
+    "THEN 'in quarantine' "
     "WHEN EXISTS (SELECT 1 FROM held h WHERE h.route_id = d.route_id) THEN 'held by the guard' "
     "ELSE 'waiting for the next run' END "
     "FROM delivered d LEFT JOIN observed o ON o.id = d.id LEFT JOIN touched t ON t.id = d.id "
