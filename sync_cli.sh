@@ -3,7 +3,7 @@
 #
 #   ./sync_cli.sh COMMAND [ARGUMENT...]
 #
-# initial-sync incremental-sync daemon status test plan scan explain retry-failed approve-deletes runs config doctor demo
+# initial-sync incremental-sync daemon status test plan scan check explain retry-failed approve-deletes runs config doctor demo
 # help lists them with what they do. Exit codes are the service's own. USE_DOCKER=0 or 1 decides instead of looking for an engine.
 set -euo pipefail
 

@@ -71,7 +71,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "last run": route["last_run"],
         "last success": route["last_success"],
         "last full check": route["last_check"],
-        "check": _checked(route.get("check")),
+        "check": check_words(route.get("check")),
         "next run": route["next_run"],
         "tracked": f"{route['files']:,} files, {size_text(route['bytes'])}",
         "pending": _pending(route),
@@ -89,7 +89,7 @@ def _pending(route: Mapping[str, Any]) -> str:
     return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
 
 
-def _checked(check: Mapping[str, Any] | None) -> str | None:
+def check_words(check: Mapping[str, Any] | None) -> str | None:
     """The last `check`: when, what it compared and what it found."""
     if check is None:
         return None

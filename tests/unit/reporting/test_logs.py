@@ -275,6 +275,17 @@ def test_a_phase_is_told_at_both_ends(clock: Clock) -> None:
     ]
 
 
+def test_a_phase_without_a_report_is_ended_by_closing(clock: Clock) -> None:
+    """A check has no run report; its end is told once."""
+    stream = logged()
+    observer = LogObserver(clock)
+    observer.phase("check", 2)
+    observer.advance(2)
+    observer.close()
+    observer.close()
+    assert [line["event"] for line in written(stream)] == ["check begins", "check ended after 0.0 s"]
+
+
 def test_beside_a_bar_the_phases_are_not_told(clock: Clock) -> None:
     """With progress=False the phases are debug lines, failures and summaries stay."""
     stream = logged()

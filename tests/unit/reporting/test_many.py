@@ -6,8 +6,10 @@ from typing import Any
 
 from sync_service.reporting.many import Observers
 from sync_service.reporting.null import NullObserver
+from sync_service.reporting.progress import ProgressObserver
 from tests.contracts.observer_contract import REPORT, ended
 from tests.fakes.observer import RecordingObserver
+from tests.unit.reporting.conftest import Clock, Terminal
 
 
 class Broken(NullObserver):
@@ -34,6 +36,18 @@ def test_everyone_is_told_everything() -> None:
     assert [name for name, _ in first.calls] == ["phase", "advance", "outcome", "note", "problem", "finished"]
     assert first.of("phase") == [("scan", 1, 2)]
     assert first.notes == [("n", {"key": "k"})]
+
+
+def test_closing_ends_what_is_drawn_or_told(clock: Clock, terminal: Terminal) -> None:
+    """For commands without a run report: a bar gives the terminal back, and observers without anything to end are left be."""
+    bar = ProgressObserver(terminal, clock)
+    observers = Observers(bar, RecordingObserver())
+    observers.phase("check", 3)
+    observers.advance(2)
+    observers.close()
+    observers.close()
+    assert bar._bar is None
+    assert "check: 2 of 3 files" in terminal.getvalue()
 
 
 def test_a_broken_observer_stops_nobody() -> None:

@@ -28,14 +28,15 @@ from sync_service.services.tools import Tools
 from tests.fakes.destination import Stored
 from tests.fakes.source import FakeSource
 from tests.unit.services.rig import Rig
+from tests.unit.services.workbench import StepByStep
 
 MakeRig = Callable[..., Rig]
 
 
 def checker_of(rig: Rig, options: CheckOptions) -> Checker:
-    assert rig.thread is not None
+    """The catalogue's calls in this thread: tests change it in between."""
     retry = RetryPolicy(rig.retries, 0, rig.halt)
-    tools = Tools(rig.open_catalogue, rig.thread, retry, rig.observer, rig.now, 3)
+    tools = Tools(rig.open_catalogue, StepByStep(), retry, rig.observer, rig.now, 3)
     return Checker(tools, rig.source, rig.destination, options)
 
 
@@ -494,12 +495,14 @@ async def test_a_catalogue_that_breaks_is_no_finding(rig: Rig, monkeypatch: pyte
         await check(rig)
 
 
-async def test_a_stopped_check_has_no_result(rig: Rig) -> None:
-    """A signal in the middle: what was compared so far is not a check."""
-    await synced(rig)
+@pytest.mark.parametrize("at", ["s3-sync-check", "a"])
+async def test_a_stopped_check_has_no_result(rig: Rig, at: str) -> None:
+    """A signal before the listing or in the middle: what was compared so far is not a check."""
+    await synced(rig, *"abcdef")
 
     def stop(kind: str, path: str) -> None:
-        rig.halt.set("stop")
+        if path.startswith(at):
+            rig.halt.set("stop")
 
     rig.destination.on_call = stop
     with pytest.raises(Temporary, match="stopped"):

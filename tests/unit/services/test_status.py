@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from sync_service.catalogue.lock import Holder
+from sync_service.catalogue.repairing import put_check
 from sync_service.models.changes import Held, RunRecord, Totals
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueUnusable
@@ -180,3 +181,18 @@ def test_status_loads_neither_the_database_toolkit_nor_pandas(tmp_path: Path) ->
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_clean_full_check_counts_as_the_last_one(tmp_path: Path) -> None:
+    """The later of scan and clean full check; a sample, or one that found something, is told and does not count."""
+    config = SyncConfig(database_path=tmp_path / "sync.db")
+    manager = fill(config.database_path)
+    counted = []
+    for at, clean, full in (("07", True, True), ("09", True, False), ("10", False, True), ("11", True, True)):
+        result = {"time": f"2026-11-21T{at}:00:00.000Z", "clean": clean, "full": full}
+        manager.within(put_check, result)
+        (route,) = read_status(config, MOMENT)["routes"]
+        assert route["check"]["time"] == result["time"]
+        counted.append(route["last_check"])
+    assert counted == [NOW, NOW, NOW, "2026-11-21T11:00:00.000Z"]
+    manager.close()
