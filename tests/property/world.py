@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from sync_service.catalogue import repairing
 from sync_service.engines.in_process import InProcessEngine
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Event, EventType
 from sync_service.models.errors import ExitCode
+from sync_service.models.findings import CheckOptions, Finding
+from sync_service.services.checker import Checker
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.event_processor import Scope
 from sync_service.services.retry import Halt, RetryPolicy
@@ -36,6 +39,8 @@ SMALL = {
     "sync_service.services.delivery.OUTSTANDING": 4,
     "sync_service.services.planner.CHUNK": 3,
     "sync_service.services.sync_service.STEP": 2,
+    "sync_service.services.checker.STRETCH": 3,
+    "sync_service.services.checker.PAGE": 2,
 }
 """Bounds of the services, made small, so that a handful of objects reaches them."""
 
@@ -204,7 +209,6 @@ class World:
         return self.runner.run(self._run(how, fate or Fate()))
 
     async def _run(self, how: str, fate: Fate) -> RunResult | None:
-        self.source.fate = self.log.fate = self.destination.fate = fate
         try:
             service = self._service(fate)
             start = asyncio.ensure_future(self._started(service, how))
@@ -232,14 +236,29 @@ class World:
             return await service.run_initial()
         return await (service.run_scan() if how == "scan" else service.run_cycle())
 
-    def _service(self, fate: Fate) -> SyncService:
+    def check(self, repair: bool = False) -> list[Finding]:
+        """What a full check finds that reads every byte; with `repair` it is made pending."""
+        findings: list[Finding] = []
+        tools = self._tools(Fate())
+        checker = Checker(tools, self.source, self.destination, CheckOptions(read_data=True))
+        self.runner.run(checker.run(findings.append))
+        if repair:
+            repairs = [one for finding in findings for one in finding.repairs]
+            tools.catalogue.within(repairing.repair, repairs, self._now())
+        return findings
+
+    def _tools(self, fate: Fate) -> Tools:
         if self.catalogue is None:
             self.catalogue = DatabaseManager(self.config.database_path).open_writer("t")
+        self.source.fate = self.log.fate = self.destination.fate = fate
         halt = Halt()
         fate.halt = lambda: halt.set("told to stop")
         self.observer = RecordingObserver()
         retry = RetryPolicy(2, 0, halt)
-        tools = Tools(self.catalogue, RiggedThread(fate), retry, self.observer, self._now, 3)
+        return Tools(self.catalogue, RiggedThread(fate), retry, self.observer, self._now, 3)
+
+    def _service(self, fate: Fate) -> SyncService:
+        tools = self._tools(fate)
         parts = RouteParts(
             "customer", tools, self.source, self.log, self.destination, lambda c: InProcessEngine(c.carry, 3),
             Scope(None), lambda: f"{self.count():08}", lambda: f"{self.count():08x}", lambda: 0.0,
@@ -310,6 +329,8 @@ class World:
         effects = len(self.destination.effects)
         self._well("cycle")
         self._well("scan")
+        findings = self.check()
+        assert not findings, f"a full check finds {findings}"
         idle = self.destination.effects[effects:]
         assert not idle, f"an idle cycle has effects: {idle}"
         self._check_in_step()
