@@ -104,7 +104,12 @@ def leave_for_daemon(folder: Path, name: str, result: CheckResult, repairs: Iter
 def take_check_requests(catalogue: DatabaseManager, folder: Path, now: str) -> None:
     """Takes up what checks beside this writer have left: results to keep, and repairs."""
     take_repairs(folder, lambda repairs: make_pending(catalogue, repairs, now))
-    take_checks(folder, lambda results: [keep_result(catalogue, result) for result in results])
+    take_checks(folder, lambda results: _keep_all(catalogue, results))
+
+
+def _keep_all(catalogue: DatabaseManager, results: Iterable[Mapping[str, Any]]) -> None:
+    for result in results:
+        keep_result(catalogue, result)
 
 
 def verdict_of(result: CheckResult) -> str:

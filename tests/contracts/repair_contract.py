@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_service.catalogue import comparing, repairing
+from sync_service.models.changes import Relook
 from sync_service.models.data_models import Kind, Operation
 from sync_service.models.findings import Remedy, Repair, RowState
 from sync_service.services.database_manager import DatabaseManager
@@ -72,7 +73,7 @@ class RepairContract:
         operation = create_of(catalogue, "a")
         deliver_all(catalogue)
         repair(catalogue, Remedy.PERMIT, "a", operation.row_id)
-        delivered = catalogue.delivered_by_id([operation.row_id])[operation.row_id]
+        delivered = catalogue.settled_by_id([operation.row_id])[operation.row_id]
         assert (delivered.permissions, delivered.etag, revision(catalogue, "a")) == (None, "e1", 2)
 
     def test_several_remedies_are_one_effect(self, catalogue: DatabaseManager) -> None:
@@ -82,7 +83,7 @@ class RepairContract:
         row_id = ids(catalogue)["a"]
         both = [Repair(remedy, row_id, 1, "a") for remedy in (Remedy.SEND_AGAIN, Remedy.PERMIT)]
         assert catalogue.within(repairing.repair, both, LATER) == 1
-        delivered = catalogue.delivered_by_id([row_id])[row_id]
+        delivered = catalogue.settled_by_id([row_id])[row_id]
         assert (delivered.permissions, delivered.etag, revision(catalogue, "a")) == (None, "?", 2)
 
     def test_a_new_revision_is_above_both_old_ones(self, catalogue: DatabaseManager) -> None:
@@ -133,7 +134,7 @@ class RepairContract:
         (left,) = catalogue.within(comparing.left_after, 0, 10)
         assert left.state is RowState.UNMARKED
         assert repair(catalogue, Remedy.DELETE, "a", row_id) == 1
-        assert catalogue.delivered_by_id([row_id])[row_id].revision == 2
+        assert catalogue.settled_by_id([row_id])[row_id].revision == 2
         assert [path for _, path, _ in catalogue.pending_deletes()] == ["a"]
 
     def test_unseen_keys_are_to_be_looked_at(self, catalogue: DatabaseManager) -> None:
@@ -141,7 +142,7 @@ class RepairContract:
         scan(catalogue, "a")
         for _ in range(2):
             assert repair(catalogue, Remedy.LOOK, "new") == 1
-        assert catalogue.relooks_due() == {"new": 0}
+        assert catalogue.relooks_due() == {"new": Relook(0, "check")}
         assert catalogue.within(comparing.look_due, "new")
         assert not catalogue.within(comparing.look_due, "a")
 

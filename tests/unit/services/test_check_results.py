@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sync_service.catalogue import comparing
+from sync_service.models.changes import Relook
 from sync_service.models.errors import StorageFull
 from sync_service.models.findings import (
     CheckCounts,
@@ -31,7 +33,7 @@ from sync_service.services.check_results import (
     verdict_of,
 )
 from sync_service.services.database_manager import DatabaseManager
-from sync_service.services.requests import take_checks, take_repairs
+from sync_service.services.requests import take_checks
 from tests.fakes.catalogues import LATER, NOW, deliver_all, ids, scan
 
 LOST = Finding(FindingKind.MISSING, "a", "not at the destination", (Remedy.SEND,), 1, 2)
@@ -148,12 +150,11 @@ def test_what_is_left_for_the_daemon_is_taken_up(tmp_path: Path) -> None:
     (folder / "check-y.json").write_text('{"check": {"no": "time"}}')
     take_check_requests(catalogue, folder, LATER)
     assert catalogue.totals().pending == 1
-    assert catalogue.relooks_due() == {"ü\n": 0}
+    assert catalogue.relooks_due() == {"ü\n": Relook(0, "check")}
     kept = catalogue.totals().check
     assert kept is not None
     assert (kept["time"], kept["clean"], kept["counts"]["missing"]) == (LATER, False, 1)
     assert list(folder.iterdir()) == []
-    assert (take_checks(folder), list(take_repairs(folder))) == ([], [])
     catalogue.close()
 
 
@@ -163,7 +164,9 @@ def test_results_are_kept_in_order_of_time(tmp_path: Path) -> None:
     older = CheckResult(NOW, NOW, CheckOptions(), CheckCounts())
     leave_for_daemon(folder, "a", result(), [])
     leave_for_daemon(folder, "b", older, [])
-    assert [found["time"] for found in take_checks(folder)] == [NOW, LATER]
+    found: list[dict[str, Any]] = []
+    take_checks(folder, found.extend)
+    assert [one["time"] for one in found] == [NOW, LATER]
 
 
 def test_the_result_is_kept_with_the_catalogue(tmp_path: Path) -> None:
