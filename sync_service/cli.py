@@ -308,6 +308,50 @@ def retry_failed(
     return retry(common.settings(), keys or [], as_json=common.as_json)
 
 
+@_command("backup")
+def backup(
+    common: Common,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to; none named: in data/backups/, of which 10 stay.")
+    ] = None,
+) -> int:
+    """Copy the catalogue as it is now, also while a daemon runs."""
+    from sync_service.commands.backup import back_up_catalogue
+
+    return back_up_catalogue(common.settings(), file, as_json=common.as_json)
+
+
+_YES = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_TRUST_SIZE = Annotated[
+    bool, typer.Option("--trust-size", help="A file of the right size is right: do not read its bytes.")
+]
+
+
+@_command("restore")
+def restore(
+    common: Common,
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    yes: _YES = False,
+    trust_size: _TRUST_SIZE = False,
+) -> int:
+    """Put a backup in the catalogue's place; the next run compares both sides, then sends what differs."""
+    from sync_service.commands.restore import restore_catalogue
+
+    return restore_catalogue(common.settings(), file, yes=yes, trust_size=trust_size, as_json=common.as_json)
+
+
+@_command("rebuild")
+def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) -> int:
+    """Make a lost or damaged catalogue anew from both sides, without sending again what is right."""
+    from sync_service.commands.rebuild import prepare
+
+    config = common.settings()
+    config.require_route()
+    if not prepare(config, yes=yes, trust_size=trust_size):
+        return int(ExitCode.GUARDED)
+    return _run_once(common, "initial-sync", lambda service: service.run_initial())
+
+
 @_command("explain")
 def explain(
     common: Common, key: Annotated[str, typer.Argument(help="The object, as the file manager knows it.")]

@@ -149,7 +149,7 @@ class Observer(Protocol):
     """Is told what happens, for logs, progress and metrics. Never raises, never waits."""
 
     def phase(self, name: str, total: int | None = None, total_bytes: int | None = None) -> None:
-        """A step of the cycle begins (`scan`, `events`, `snapshot`, `diff`, `deliver`, `report`)."""
+        """A step of the cycle begins (`scan`, `events`, `compare`, `snapshot`, `diff`, `deliver`, `report`)."""
         ...
 
     def advance(self, items: int = 1, size: int = 0) -> None:

@@ -35,8 +35,8 @@ class CommitCount:
                 f"the last {before - count} changes to the catalogue are gone: its -wal was removed or cut, or an older copy "
                 "was put in its place",
                 subject=str(self._database),
-                hint="The file was left as it is. Bring its -wal back; or go on with this older state by deleting "
-                f"{self.path.name}, and run scan then, which finds what it does not know",
+                hint="The file was left as it is. Bring its -wal back; or go on with this older state by: restore "
+                f"{self._database}, after which the next run finds out what it does not know",
             )
 
     def begin(self, conn: Connection) -> None:

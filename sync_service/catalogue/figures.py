@@ -61,9 +61,21 @@ def totals(ask: Ask, route_id: int) -> Totals:
         unread_events=int(unread),
         scan=scan,
         initial_done=bool(done),
+        unverified=unverified(ask, route_id),
         error_counts=_by_kind((kind, number) for kind, _, number in kinds),
         check=last_check(ask, route_id),
     )
+
+
+def unverified_name(route_id: int) -> str:
+    """Where `meta` notes that a route has to be compared with its destination."""
+    return f"unverified.{route_id}"
+
+
+def unverified(ask: Ask, route_id: int) -> str | None:
+    """Why a route has to be compared with its destination (`restored`, `rebuilt`); None where it has not."""
+    found = ask("SELECT value FROM meta WHERE name = ?", unverified_name(route_id))
+    return stored(_reason, found[0][0]) if found else None
 
 
 def held(ask: Ask, route_id: int) -> Held | None:
@@ -135,6 +147,10 @@ def _run(*columns: Any) -> RunRecord:
         stored(_report, report) if report else None,
         bool(reported),
     )
+
+
+def _reason(text: str) -> str:
+    return str(json.loads(text)["reason"])
 
 
 def _report(text: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ _LISTED_COLUMNS = ("id", "route_id", "file_path", "size", "etag", "last_modified
 
 ROW_FIELDS = tuple(field.name for field in fields(Row))
 _SEEN_FIELDS = ("seen_permissions", "seen_owner", "seen_group", "event_sequencer", "event_position")
-_WHOLE = select(*(observed.c[name] for name in (*ROW_FIELDS, *_SEEN_FIELDS)))
+WHOLE = select(*(observed.c[name] for name in (*ROW_FIELDS, *_SEEN_FIELDS)))
 
 _TOUCH = (
     "INSERT INTO touched (id, route_id, since, cause) VALUES (?, ?, ?, ?) "
@@ -55,8 +55,8 @@ def observations_at(conn: Connection, route_id: int, paths: Iterable[str]) -> di
     """The observed rows at these paths."""
     found: dict[str, Observation] = {}
     for part in chunked(paths):
-        query = _WHOLE.where(observed.c.route_id == route_id, observed.c.file_path.in_(part))
-        found.update((record[1], _observation(record)) for record in conn.execute(query))
+        query = WHOLE.where(observed.c.route_id == route_id, observed.c.file_path.in_(part))
+        found.update((record[1], observation_of(record)) for record in conn.execute(query))
     return found
 
 
@@ -65,7 +65,7 @@ def observations_by_id(conn: Connection, ids: Iterable[int]) -> dict[int, Observ
     found: dict[int, Observation] = {}
     for part in chunked(ids):
         found.update(
-            (record[0], _observation(record)) for record in conn.execute(_WHOLE.where(observed.c.id.in_(part)))
+            (record[0], observation_of(record)) for record in conn.execute(WHOLE.where(observed.c.id.in_(part)))
         )
     return found
 
@@ -182,7 +182,8 @@ def _values(route_id: int, row_id: int, revision: int, o: Observation) -> tuple[
     )  # fmt: skip
 
 
-def _observation(record: Record[Any]) -> Observation:
+def observation_of(record: Record[Any]) -> Observation:
+    """An observed row with what was last seen of it, from a record of WHOLE."""
     values = tuple(record)
     return Observation(row_of(values), Seen(*values[len(ROW_FIELDS) :]))
 

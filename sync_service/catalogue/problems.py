@@ -21,8 +21,8 @@ from sync_service.models.errors import (
 )
 
 DAMAGED_HINT = (
-    "The file was left as it is. Move it aside (with its -wal and -shm) and put a backup in its place, or run "
-    "initial-sync to build a new one from the bucket"
+    "The file was left as it is. With a backup: restore FILE. Without one: rebuild, which makes a new catalogue from bucket and "
+    "file manager and sends only what is not right there"
 )
 
 _LITTLE = 1024 * 1024

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sync_service import bootstrap
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import EventPage, ObjectInfo, Operation, Receipt
-from sync_service.models.errors import ExitCode
+from sync_service.models.errors import ExitCode, Temporary
 from sync_service.models.text import shown
 from sync_service.ports import Destination, EventLog, Opened, Source
 from sync_service.reporting.null import NullObserver
@@ -136,5 +136,9 @@ async def plan(config: SyncConfig, halt: Halt) -> Plan:
 
 def _copy_of(config: SyncConfig, folder: Path) -> SyncConfig:
     target = folder / "sync.db"
-    bootstrap.read_catalogue(config).copy_to(target)
+    catalogue = bootstrap.read_catalogue(config)
+    if (why := catalogue.totals().unverified) is not None:
+        hint = "The next run compares bucket and file manager; plan after it"
+        raise Temporary(f"nothing can be planned: the catalogue was {why}", hint=hint)
+    catalogue.copy_to(target)
     return config.model_copy(update={"database_path": target, "database_url": None})

@@ -236,6 +236,7 @@ class Totals:
 
     `archived` of the quarantined objects only wait to be restored at the source.
     `unread_events` are those in quarantine since the last full scan: what they may have told is not known before the next.
+    `unverified` says why nothing delivered is believed yet (`restored`, `rebuilt`).
     """
 
     files: int = 0
@@ -252,3 +253,4 @@ class Totals:
     initial_done: bool = False
     error_counts: dict[str, int] = field(default_factory=dict)
     check: dict[str, Any] | None = None
+    unverified: str | None = None

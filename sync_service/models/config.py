@@ -176,6 +176,10 @@ class SyncConfig(BaseSettings):
         return self.data_dir / "reports"
 
     @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
     def requests_dir(self) -> Path:
         """Where commands leave what they ask of a running daemon."""
         return self.data_dir / "requests"

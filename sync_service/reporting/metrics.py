@@ -21,7 +21,7 @@ from sync_service.models.errors import SyncError
 
 STATES = ("UP_TO_DATE", "SYNCING", "DEGRADED", "STOPPED", "NEVER_SYNCED")
 OTHER = "other"
-_PHASES = ("scan", "events", "snapshot", "diff", "deliver", "report")
+_PHASES = ("scan", "events", "compare", "snapshot", "diff", "deliver", "report")
 _TYPES = ("initial", "incremental", "scan")
 _SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400)
 _COUNTS = {

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from sync_service.reporting.words import count_text, duration_text, size_text
 
-UNITS = {"scan": "keys", "events": "events", "snapshot": "rows", "diff": "rows", "deliver": "files", "check": "files"}
+UNITS = {
+    "scan": "keys",
+    "events": "events",
+    "compare": "files",
+    "snapshot": "rows",
+    "diff": "rows",
+    "deliver": "files",
+    "check": "files",
+}
 
 
 @dataclass(slots=True)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
 
 
+_UNVERIFIED = {
+    "restored": "the catalogue was restored; the next run compares bucket and file manager, and sends what differs",
+    "rebuilt": "the catalogue is being rebuilt; run rebuild (or initial-sync) to go on",
+}
+
+
 class State(StrEnum):
     """The state of a route in one word."""
 
@@ -120,7 +126,7 @@ def judge_state(
     if last is not None and last.finished_at is None and holder is not None:
         return State.SYNCING, f"a run ({last.sync_type}) is under way since {last.started_at}"
     if not totals.initial_done:
-        why = (
+        why = _UNVERIFIED.get(totals.unverified or "") or (
             "the first sync was begun and is not complete; run initial-sync to go on"
             if runs
             else "no initial sync has been run yet"
@@ -153,6 +159,8 @@ def _in_step(totals: Totals) -> str:
 
 def _degraded(totals: Totals, last: RunRecord | None) -> list[str]:
     reasons = []
+    if totals.unverified is not None:
+        reasons.append(_UNVERIFIED.get(totals.unverified, totals.unverified))
     if totals.held is not None:
         reasons.append(f"{totals.held.deletes} deletes are held: {totals.held.reason} (approve-deletes lets them go)")
     if objects := totals.quarantined - totals.poison - totals.archived:

@@ -30,6 +30,7 @@ from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, 
 from sync_service.services.requests import take_approvals, take_retries
 from sync_service.services.scanner import Scanner
 from sync_service.services.tools import Tools
+from sync_service.services.verifier import Verifier
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
@@ -88,6 +89,7 @@ class SyncService:
         self._tools = tools
         self._catalogue, self._thread, self._observer = tools.catalogue, tools.thread, tools.observer
         self._scanner = Scanner(tools, parts.source)
+        self._verifier = Verifier(tools, parts.source, parts.destination)
         self._events = None
         if parts.log is not None:
             trust = config.event_trust == "event"
@@ -132,7 +134,10 @@ class SyncService:
     async def _initial_steps(self, facts: RunFacts) -> None:
         if self._events is not None:
             await self._events.note_position()
-        await self._scan_first(facts)
+        if await self._verifier.needed():
+            await self._compare(facts)
+        else:
+            await self._scan_first(facts)
         await self._deliver_all(facts)
         await self._read_events(facts)
         await self._deliver_all(facts)
@@ -142,15 +147,18 @@ class SyncService:
                 await self._thread(self._catalogue.finish_initial)
 
     async def _cycle_steps(self, facts: RunFacts) -> None:
-        if await self._scanner.source_changed():
+        if await self._verifier.needed() or await self._scanner.source_changed():
             await self._scan_steps(facts)
             return
         await self._read_events(facts)
         await self._deliver_all(facts)
 
     async def _scan_steps(self, facts: RunFacts) -> None:
-        await self._read_events(facts)
-        await self._attempt(facts, self._scan(facts))
+        if await self._verifier.needed():
+            await self._compare(facts)
+        else:
+            await self._read_events(facts)
+            await self._attempt(facts, self._scan(facts))
         await self._deliver_all(facts)
 
     # ------------------------------------------------------------ the steps of a cycle
@@ -166,6 +174,15 @@ class SyncService:
     async def _scan(self, facts: RunFacts) -> None:
         state = await self._scanner.scan()
         facts.keys_scanned = state.keys
+
+    async def _compare(self, facts: RunFacts) -> None:
+        """After a restore or rebuild nothing goes out before the source was listed and the destination asked: where either
+        fails, the run ends here.
+        """
+        await self._read_events(facts)
+        if (await self._thread(self._catalogue.scan_state)).status is not ScanStatus.COMPLETE:
+            await self._scan(facts)
+        await self._verifier.run()
 
     async def _read_events(self, facts: RunFacts) -> None:
         """Reads and records the log. Where it fails, what is pending goes out all the same."""

@@ -17,6 +17,7 @@ from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation
 from sync_service.models.errors import CatalogueMissing, CatalogueUnusable, ExitCode, SyncError
 from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.rebuilder import Rebuilder
 from sync_service.services.status import read_status
 from tests.fakes.catalogues import (
     LATER,
@@ -201,13 +202,13 @@ def test_a_damaged_wal_loses_nothing_unnoticed(tmp_path: Path, part: float, how:
 
 
 def test_a_removed_wal_loses_nothing_unnoticed(tmp_path: Path) -> None:
-    """The file alone is sound, and older than it was."""
+    """The file alone is sound, and older than it was; what the message says to do about it works."""
     path = checkpointed_then_crashed(tmp_path)
     path.with_name("sync.db-wal").unlink()
     path.with_name("sync.db-shm").unlink()
     refused = refused_untouched(path, use_as_writer)
-    assert "sync.db.commits" in refused.hint
-    path.with_name("sync.db.commits").unlink()
+    assert f"restore {path}" in refused.hint
+    Rebuilder(path, "customer", LATER, "stamp").restore(path, "another id", trust_size=False)
     use_as_writer(path)
 
 
