@@ -116,8 +116,10 @@ class Rebuilder:
         if there:
             _name_also(self.database, kept)
         self._side("-shm").unlink(missing_ok=True)
-        if self._side("-wal").exists():
-            self._side("-wal").rename(kept.with_name(f"{kept.name}-wal"))
+        wal = self._side("-wal")
+        if wal.exists() and wal.stat().st_size:
+            wal.rename(kept.with_name(f"{kept.name}-wal"))
+        wal.unlink(missing_ok=True)
         made.replace(self.database)
         sync_folder(self.database.parent)
         return kept if there else None
