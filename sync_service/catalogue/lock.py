@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +23,9 @@ except ImportError:  # Windows
 _TRIES = 5
 _PAUSE_SECONDS = 0.05
 
+_WIDTH = 3000
+_TROUBLE = 400
+
 
 def _pause() -> bool:
     time.sleep(_PAUSE_SECONDS)
@@ -31,12 +34,15 @@ def _pause() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds the lock; `started` is ISO 8601 UTC."""
+    """The process that holds the lock; `started` is ISO 8601 UTC. `trouble` is what ended its last run, where not even the
+    catalogue could be told.
+    """
 
     pid: int
     host: str
     started: str
     command: str = ""
+    trouble: str = ""
 
 
 class WriterLock:
@@ -45,12 +51,14 @@ class WriterLock:
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(database.name + ".lock")
         self._file: IO[str] | None = None
+        self._holder: Holder | None = None
 
     def acquire(self, now: str, command: str = "") -> None:
         """Takes the lock or raises CatalogueLocked with the holder's pid, host and start."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("a+", encoding="utf-8")
+            self.path.touch()
+            file = self.path.open("r+", encoding="utf-8")
         except OSError as error:
             raise _not_writable(self.path, error) from error
         if not any(_try_lock(file) or _pause() for _ in range(_TRIES)):
@@ -64,6 +72,12 @@ class WriterLock:
         except OSError as error:
             self.release()
             raise _not_writable(self.path, error) from error
+
+    def tell(self, trouble: str) -> None:
+        """Notes what ended the last run (empty: it went through), in room that the file has: also on a full disk."""
+        if self._holder is not None and trouble != self._holder.trouble:
+            with suppress(OSError):
+                self._sign(replace(self._holder, trouble=trouble[:_TROUBLE]))
 
     def release(self) -> None:
         if self._file is not None:
@@ -85,10 +99,11 @@ class WriterLock:
 
     def _sign(self, holder: Holder) -> None:
         assert self._file is not None
+        text = json.dumps({name: getattr(holder, name) for name in Holder.__dataclass_fields__})
         self._file.seek(0)
-        self._file.truncate()
-        json.dump({name: getattr(holder, name) for name in Holder.__dataclass_fields__}, self._file)
+        self._file.write(text.ljust(_WIDTH))
         self._file.flush()
+        self._holder = holder
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -15,6 +15,7 @@ from sync_service.models.errors import (
     CatalogueUnusable,
     Denied,
     StorageDenied,
+    StorageFailed,
     StorageFull,
     SyncError,
     Temporary,
@@ -27,15 +28,14 @@ DAMAGED_HINT = (
 
 _LITTLE = 1024 * 1024
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Runs a block whose database errors leave as SyncErrors that name the catalogue `name` and say what to do.
 
-    A stored value that cannot be what it stands for (BrokenValue) is damage, too. Every other error is a mistake of the
-    program, in the block or in what it was given, and stays what it is: no catalogue is condemned for it.
+    A stored value that cannot be what it stands for (BrokenValue) is damage, too, and so is a text that the driver cannot
+    decode. Every other error is a mistake of the program, in the block or in what it was given, and stays what it is: no
+    catalogue is condemned for it.
     """
     try:
         yield
@@ -44,8 +44,8 @@ def translated(name: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise as_sync_error(error, name) from error
     except OSError as error:
-        raise (_full if error.errno in NO_SPACE else _denied)(name, error.strerror or str(error)) from error
-    except BrokenValue as error:
+        raise _BY_NUMBER.get(error.errno or 0, _denied)(name, error.strerror or str(error)) from error
+    except (BrokenValue, UnicodeDecodeError) as error:
         raise damaged(name, str(error)) from error
     except Exception as error:
         if getattr(error, "orig", None) is None:
@@ -100,6 +100,12 @@ def _denied(name: str, text: str) -> SyncError:
     )
 
 
+def _failed(name: str, text: str) -> SyncError:
+    return StorageFailed(
+        f"the disk failed ({text})", subject=name, hint="What was committed is kept; look at the disk and its logs"
+    )
+
+
 def _no_login(name: str, text: str) -> SyncError:
     return Denied(f"the database refuses us ({text})", subject=name, hint="Set the user and password in DATABASE_URL")
 
@@ -113,6 +119,8 @@ def _no_database(name: str, _text: str) -> SyncError:
 
 
 _Make = Callable[[str, str], SyncError]
+
+_BY_NUMBER: dict[int, _Make] = {errno.ENOSPC: _full, errno.EDQUOT: _full, errno.EIO: _failed}
 
 _BY_STATE: dict[str, _Make] = {
     "42P01": _no_tables,

@@ -34,7 +34,7 @@ class Salvage:
         for query in (_ROWS, _INDEX):
             try:
                 yield from self._read(query)
-            except (sqlite3.Error, SyncError, BrokenValue, OSError):
+            except (sqlite3.Error, SyncError, BrokenValue, UnicodeDecodeError, OSError):
                 self.complete = False
 
     def _read(self, query: str) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,11 @@ class Session:
         if self._commits is not None:
             self._commits.close()
 
+    def tell(self, trouble: str) -> None:
+        """Beside the file, for readers: what ended the writer's last run."""
+        if self.lock is not None:
+            self.lock.tell(trouble)
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction; database errors leave it as SyncErrors."""

@@ -214,6 +214,12 @@ class StorageFull(Temporary):
     kind = "storage_full"
 
 
+class StorageFailed(Temporary):
+    """The disk itself failed (an I/O error, a sync that did not go through): what was being written is not relied on."""
+
+    kind = "storage_failed"
+
+
 class StorageDenied(SyncError):
     """The data folder cannot be written: read-only, or owned by someone else."""
 

@@ -95,6 +95,10 @@ class DatabaseManager:
         """Who the writer is now."""
         return self._session.lock.holder() if self._session.lock is not None else None
 
+    def tell_trouble(self, trouble: str) -> None:
+        """Leaves word for `status` of what ended the last run, also where nothing can be committed; empty: nothing did."""
+        self._session.tell(trouble)
+
     @property
     def catalogue_id(self) -> str:
         """Made anew by creation, restore and rebuild; part of every idempotency key."""

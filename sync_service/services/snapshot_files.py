@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import IO, Any, BinaryIO
 
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import SNAPSHOT_COLUMNS
-from sync_service.models.errors import StorageDenied, StorageFull, SyncError
+from sync_service.models.errors import StorageDenied, StorageFailed, StorageFull, SyncError
 
 _RECORDS = "Nothing was sent because of it. Snapshots are records, not input; the next cycle writes new ones"
 
@@ -127,9 +128,15 @@ def _run_of(manifest: Path) -> str:
 
 def storage_error(error: OSError, path: Path) -> SyncError:
     """The SyncError that a failing file system stands for."""
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(
             "no space left", subject=str(path), hint="Nothing was lost: free some space, the next run goes on"
+        )
+    if error.errno == errno.EIO:
+        return StorageFailed(
+            f"the disk failed ({error.strerror})",
+            subject=str(path),
+            hint="Nothing was lost; look at the disk and its logs",
         )
     return StorageDenied(
         f"cannot be written ({error.strerror})", subject=str(path), hint="Make it writable for this user"

@@ -123,7 +123,8 @@ def judge_state(
 ) -> tuple[State, str]:
     """The state in one word, and why in people's words."""
     last = runs[0] if runs else None
-    if last is not None and last.finished_at is None and holder is not None:
+    trouble = holder.trouble if holder is not None else ""
+    if last is not None and last.finished_at is None and holder is not None and not trouble:
         return State.SYNCING, f"a run ({last.sync_type}) is under way since {last.started_at}"
     if not totals.initial_done:
         why = _UNVERIFIED.get(totals.unverified or "") or (
@@ -132,7 +133,7 @@ def judge_state(
             else "no initial sync has been run yet"
         )
         return State.NEVER_SYNCED, why
-    if reasons := _degraded(totals, last):
+    if reasons := _degraded(totals, last, trouble):
         return State.DEGRADED, "; ".join(reasons)
     if (
         holder is None
@@ -157,8 +158,8 @@ def _in_step(totals: Totals) -> str:
     return "everything that was observed is delivered"
 
 
-def _degraded(totals: Totals, last: RunRecord | None) -> list[str]:
-    reasons = []
+def _degraded(totals: Totals, last: RunRecord | None, trouble: str) -> list[str]:
+    reasons = [f"the last run could not be ended: {trouble}"] if trouble else []
     if totals.unverified is not None:
         reasons.append(_UNVERIFIED.get(totals.unverified, totals.unverified))
     if totals.held is not None:

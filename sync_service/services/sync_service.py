@@ -295,6 +295,16 @@ class SyncService:
     # ------------------------------------------------------------ around the steps
 
     async def _run(self, sync_type: SyncType, steps: Callable[[RunFacts], Any]) -> RunResult:
+        """A run, and word of it for `status` where it ends before its record could be written."""
+        try:
+            result = await self._run_steps(sync_type, steps)
+        except SyncError as error:
+            await self._thread(self._catalogue.tell_trouble, str(error))
+            raise
+        await self._thread(self._catalogue.tell_trouble, "")
+        return result
+
+    async def _run_steps(self, sync_type: SyncType, steps: Callable[[RunFacts], Any]) -> RunResult:
         parts = self._require_parts()
         began = parts.monotonic()
         facts = RunFacts(parts.new_run_id(), sync_type, parts.route, self._tools.now())

@@ -138,7 +138,7 @@ def test_a_wal_cut_or_changed_at_any_byte(image: Image, tmp_path: Path, seed: in
 
 
 def test_no_wal_stays_beside_another_catalogue(image: Image, tmp_path: Path) -> None:
-    """SQLite takes any sound WAL for that of the file beside it: a restore over a crashed catalogue puts it away with its file."""
+    """SQLite takes any sound WAL for that of the file beside it: a restore over a crashed one puts it away with its file."""
     other = tmp_path / "other" / "sync.db"
     manager = DatabaseManager(other).open_writer(NOW)
     scan(manager, "other")

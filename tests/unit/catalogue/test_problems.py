@@ -66,6 +66,7 @@ def test_each_error_has_its_meaning(error: Exception, kind: type[Exception]) -> 
         (OSError(28, "No space left on device"), StorageFull),
         (PermissionError(13, "Permission denied"), StorageDenied),
         (BrokenValue("a value in it cannot be read: compl3te"), CatalogueUnusable),
+        (b"\xff".decode, CatalogueUnusable),
         (ValueError("a fault of the program"), ValueError),
         (KeyError("a fault of the program"), KeyError),
         (Throttled("ours already"), Throttled),
