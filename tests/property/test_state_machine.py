@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from functools import partial
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -68,12 +69,15 @@ class History(RuleBasedStateMachine):
         full=st.booleans(), first=st.sampled_from([True, True, False]),
     )  # fmt: skip
     def begin(self, memory: bool, cursors: bool, ids: bool, batch: int, full: bool, first: bool) -> None:
-        self.world = World(memory=memory, cursors=cursors, ids=ids, batch=batch, full=full)
+        self.world = self.new_world(memory=memory, cursors=cursors, ids=ids, batch=batch, full=full)
         self.world.put("anchor", b"anchor")
         for key in ("a", "b"):
             self.world.put(key, b"one")
         if first:
             self.world.run()
+
+    def new_world(self, **switches: Any) -> World:
+        return World(**switches)
 
     @rule(changes=CHANGES, how=HOW, seed=st.integers(0, 3))
     def work(self, changes: list[Change], how: str, seed: int) -> None:
