@@ -131,8 +131,12 @@ class Theatre:
     def check_recovered(self, scenario: Scenario, effects: bool = True) -> None:
         """The file manager holds what the source holds, by each effect once; nothing is left, and an idle cycle does nothing."""
         assert self.manager.state() == scenario.state
-        assert not self.manager.idle_changes(), "an idle cycle changes something"
+        self.check_at_rest()
         assert not effects or _once(self.manager.effects()) == _once(scenario.effects), "an effect under two keys"
+
+    def check_at_rest(self) -> None:
+        """Nothing is left to do or to tell, and the cycle that has just found nothing to do has done nothing."""
+        assert not self.manager.idle_changes(), "an idle cycle changes something"
         with self.catalogue() as rows:
             for left in (
                 "touched",

@@ -1,4 +1,4 @@
-"""A process that has imported the product and starts nothing: each order forks a child that runs commands, and may die in them."""
+"""A process that has imported the product and starts nothing: each order forks a child that runs commands and may die of it."""
 
 from __future__ import annotations
 

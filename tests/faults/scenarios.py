@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.e2e.world import event_of
 from tests.faults.crash_world import CYCLE, INITIAL, Scenario, Theatre
 
@@ -85,3 +88,33 @@ def _fill(scenario: Scenario, *keys: str) -> None:
 def _synced(theatre: Theatre, scenario: Scenario) -> None:
     _fill(scenario, *BEFORE)
     assert theatre.live(scenario, INITIAL, place=scenario.work).codes == [0]
+
+
+LATER = (
+    ("delete", "new.txt", None),
+    ("delete", "docs/moved.txt", None),
+    ("rename", "renamed.txt", "renamed-again.txt"),
+    ("rename", "one.txt", "docs/one.txt"),
+    ("update", "change.txt", None),
+)
+"""What others do to the bucket between a death and the next life."""
+
+
+@contextmanager
+def the_world_goes_on(theatre: Theatre, scenario: Scenario) -> Iterator[dict[str, str]]:
+    """The bucket changes again, and the log tells of it; all is as before when the block ends. Gives what is wanted now."""
+    before = {old: scenario.bucket.read(old) for _, old, _ in LATER}
+    scenario.put("change.txt", BEFORE["change.txt"])
+    for kind, old, new in LATER:
+        if new is not None:
+            scenario.bucket.rename(old, new)
+        elif kind == "delete":
+            scenario.bucket.delete(old)
+    theatre.manager.api.publish(*(event_of(*event) for event in LATER))
+    try:
+        yield scenario.bucket.digests()
+    finally:
+        for _, old, new in LATER:
+            scenario.put(old, before[old])
+            if new is not None:
+                scenario.bucket.delete(new)

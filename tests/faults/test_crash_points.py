@@ -35,6 +35,7 @@ STARTS: dict[str, tuple[list[str], Callable[[Theatre, Scenario], None]]] = {
     "cycle": (CYCLE, scenarios.changes_told),
     "scan": (SCAN, scenarios.changes_untold),
     "recovery": (CYCLE, scenarios.a_death),
+    "changing": (CYCLE, scenarios.changes_told),
     "approval": (CYCLE, scenarios.deletes_approved),
     "plan": (PLAN, scenarios.changes_told),
 }
@@ -142,29 +143,41 @@ def test_dies_at_every_moment(
 ) -> None:
     """Wherever a process ends for good, a new one finishes the work: nothing lost, wrong, or done twice."""
     died = die_everywhere(theatres, start(name), each)
-    print(f"{name}: {died} deaths")
     assert died > 50
 
 
 def test_dies_again_while_it_recovers(theatres: list[Theatre], start: Callable[[str], Scenario]) -> None:
     """The process that settles what a death has left dies as well, at each of its moments."""
     died = die_everywhere(theatres, start("recovery"), 1)
-    print(f"recovery: {died} deaths")
     assert died > 30
 
 
 def test_dies_before_a_server_that_forgets(theatres: list[Theatre], start: Callable[[str], Scenario]) -> None:
     """Where the file manager knows no idempotency keys, everything comes to the same state all the same."""
     died = die_everywhere(theatres, start("cycle"), 1, no_idempotency=True)
-    print(f"forgetful server: {died} deaths")
     assert died > 30
 
 
 def test_dies_with_a_persons_yes(theatres: list[Theatre], start: Callable[[str], Scenario]) -> None:
     """Deletes that a person agreed to go through, and nobody is asked again, wherever the process dies that was to do it."""
     died = die_everywhere(theatres, start("approval"), 1)
-    print(f"approval: {died} deaths")
     assert died > 30
+
+
+def test_dies_and_the_world_goes_on(theatre: Theatre, start: Callable[[str], Scenario]) -> None:
+    """Each answer in turn is lost with the process, and the bucket is another one when the next process looks at it."""
+    scenario = start("changing")
+    for died in itertools.count():
+        theatre.lay(scenario)
+        life = theatre.live(scenario, CYCLE, die_at=died + 1, only="answer's headers received")
+        if not life.died:
+            break
+        with noted(life), scenarios.the_world_goes_on(theatre, scenario) as wanted:
+            recovered = theatre.live(scenario, CYCLE, CYCLE)
+            assert recovered.codes == [0, 0], recovered.said
+            assert {path: file["sha256"] for path, file in theatre.manager.state().items()} == wanted
+            theatre.check_at_rest()
+    assert died > 12
 
 
 @pytest.mark.parametrize("moment", ["before backup renamed", "after backup renamed", "before file renamed"])
@@ -187,7 +200,6 @@ def test_is_told_to_stop_at_each_moment(theatre: Theatre, start: Callable[[str],
             break
         assert life.stopped or life.codes == [0], life.said
         recover(theatre, scenario, life)
-    print(f"stops: {moment - 1} moments")
     assert moment > 40
 
 
@@ -207,7 +219,6 @@ def test_every_name_is_passed(theatres: list[Theatre], start: Callable[[str], Sc
     stopped(theatres[0], start("cycle"), 20)
     passed = set().union(*(theatre.passed for theatre in theatres))
     assert sorted(passed) == sorted(named_moments())
-    print(f"{len(passed)} moments: {', '.join(sorted(passed))}")
 
 
 def named_moments() -> set[str]:
