@@ -117,9 +117,16 @@ def initial_sync(common: Common) -> int:
 
 
 @_command("incremental-sync")
-def incremental_sync(common: Common) -> int:
+def incremental_sync(
+    common: Common,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Send exactly what this plan names.")] = None,
+) -> int:
     """One cycle: replay the events, diff, and send what changed."""
-    return _run_once(common, "incremental-sync", lambda service: service.run_cycle())
+    if plan is None:
+        return _run_once(common, "incremental-sync", lambda service: service.run_cycle())
+    from sync_service.commands.planned_run import planned_run
+
+    return _run_once(common, "incremental-sync", planned_run(plan))
 
 
 @_command("scan")
@@ -165,7 +172,10 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
 
 
 @_command("plan")
-def plan(common: Common) -> int:
+def plan(
+    common: Common,
+    file: Annotated[Path | None, typer.Argument(help="Keep the plan here, for incremental-sync --plan.")] = None,
+) -> int:
     """What the next cycle would do, without doing it."""
     from sync_service import bootstrap
     from sync_service.commands import dry_run
@@ -175,6 +185,8 @@ def plan(common: Common) -> int:
     config.require_route()
     bootstrap.make_observer(config, quiet=True)
     planned = run(lambda halt: dry_run.plan(config, halt))
+    if file is not None:
+        planned.write(file)
     if common.as_json:
         console.result(planned.as_json())
     else:

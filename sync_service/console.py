@@ -125,7 +125,19 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
         )
-    return found + _error_lines(report)
+    return found + _plan_lines(report) + _error_lines(report)
+
+
+def _plan_lines(report: Mapping[str, Any]) -> list[str]:
+    """Where a run and the plan that it was to keep to were apart."""
+    told = report.get("plan") or {}
+    found = []
+    for name, words in (("only_in_plan", "only in the plan"), ("only_now", "only now")):
+        lines = told.get(name, ())
+        found += [f"  {words + ':':<18} {line}" for line in lines]
+        if (left := told.get(f"{name}_total", 0) - len(lines)) > 0:
+            found.append(f"  {words}: and {left:,} more")
+    return found
 
 
 def _reasons(report: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, inspect, or_, select
@@ -13,6 +14,7 @@ from sync_service.catalogue.tables import operations
 from sync_service.models.changes import OperationRecord
 
 _FIELDS = tuple(field.name for field in fields(OperationRecord))
+_VALUES = attrgetter(*_FIELDS[:-1])
 _MESSAGE_LIMIT = 1_000
 
 
@@ -54,4 +56,4 @@ def of_rows(conn: Connection, route_id: int, ids: Sequence[int]) -> list[Operati
 
 def _values(record: OperationRecord) -> tuple[Any, ...]:
     message = record.message and record.message[:_MESSAGE_LIMIT]
-    return (*(getattr(record, name) for name in _FIELDS[:-1]), message)
+    return (*_VALUES(record), message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,44 +15,58 @@ from sync_service.models.errors import ExitCode, Temporary
 from sync_service.models.text import shown
 from sync_service.ports import Destination, EventLog, Opened, Source
 from sync_service.reporting.null import NullObserver
+from sync_service.services.plan_files import PlanFile, PlannedOperation, Preview, write_plan
 from sync_service.services.retry import Halt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sync_service.services.sync_service import RunResult, SyncService
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The operations of the next cycle in their order, and the deletes that the guard would hold."""
 
-    operations: list[Operation]
+    catalogue_id: str
+    preview: Preview
     report: dict[str, Any]
     exit_code: ExitCode
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing kept the cycle from being planned to its end; objects in quarantine are no such thing."""
+        steps = [problem for problem in self.report["errors"] if problem["operation"] is None]
+        return self.exit_code is not ExitCode.TEMPORARY and not steps
+
     def lines(self) -> list[str]:
         found = [
-            f"{o.kind:<17} {shown(o.file_path)}" + (f" -> {shown(o.new_path)}" if o.new_path else "")
-            for o in self.operations
+            f"{o.operation:<17} {shown(o.file_path)}" + (f" -> {shown(o.new_path)}" if o.new_path else "")
+            for o in self.preview.operations
         ]
         held = self.report["statistics"]["deletes_held"]
         if held:
-            found.append(f"{held} deletes would be held: {self.report['held_reason']}")
+            found.append(f"{held} deletes would be held: {shown(self.report['held_reason'], 500)}")
         for problem in self.report["errors"]:
             found.append(f"problem: {shown(problem['message'], 500)}")
-        whole = self.exit_code in (ExitCode.DONE, ExitCode.GUARDED)
-        verdict = "nothing was changed" if whole else "the plan is NOT COMPLETE, see the problems; nothing was changed"
-        return [*found, f"{len(self.operations)} operations; {verdict}"]
+        verdict = (
+            "nothing was changed" if self.whole else "the plan is NOT COMPLETE, see the problems; nothing was changed"
+        )
+        return [*found, f"{len(self.preview.operations)} operations; {verdict}"]
 
     def as_json(self) -> dict[str, Any]:
-        operations = [
-            {"operation": o.kind, "file_path": o.file_path, "new_path": o.new_path, "size": o.size}
-            for o in self.operations
-        ]
         return {
-            "operations": operations,
+            "operations": [asdict(operation) for operation in self.preview.operations],
             "deletes_held": self.report["statistics"]["deletes_held"],
             "errors": self.report["errors"],
         }
+
+    def write(self, path: Path) -> None:
+        """Keeps the plan for `incremental-sync --plan`. Raises SyncError where it is not whole."""
+        if not self.whole:
+            problem = shown(self.report["errors"][0]["message"] if self.report["errors"] else "it was stopped", 500)
+            raise Temporary(f"the plan is not complete and was not written: {problem}", subject=str(path))
+        write_plan(path, PlanFile(self.catalogue_id, bootstrap.CUSTOMER, bootstrap.utc_now(), self.preview))
 
 
 class _Noting:
@@ -120,6 +134,18 @@ class _Unacknowledged:
 
 async def plan(config: SyncConfig, halt: Halt) -> Plan:
     """The plan of the next cycle. Raises CatalogueMissing before the first sync, and what source and log raise."""
+    return await _rehearsed(config, halt, lambda service: service.run_cycle())
+
+
+async def pending(config: SyncConfig, halt: Halt) -> Preview:
+    """What would be sent now, without another look at the events. Raises Temporary where that cannot be told."""
+    found = await _rehearsed(config, halt, lambda service: service.run_pending())
+    if not found.whole:
+        raise Temporary("what would be sent now cannot be told, so the plan cannot be compared; nothing was sent")
+    return found.preview
+
+
+async def _rehearsed(config: SyncConfig, halt: Halt, run: Callable[[SyncService], Awaitable[RunResult]]) -> Plan:
     with tempfile.TemporaryDirectory(prefix="s3-sync-plan-") as folder:
         copy = _copy_of(config, Path(folder))
         catalogue = bootstrap.open_catalogue(copy, "plan", thorough=False)
@@ -128,17 +154,22 @@ async def plan(config: SyncConfig, halt: Halt) -> Plan:
         adapters = bootstrap.Adapters(_Unread(real.source), _Unacknowledged(real.log), noting)
         try:
             async with bootstrap.customer_service(copy, catalogue, NullObserver(), halt, adapters) as service:
-                ended = await service.run_cycle()
+                ended = await run(service)
+            held = [path for _, path, _ in catalogue.pending_deletes()] if catalogue.totals().held else []
+            operations = tuple(PlannedOperation.of(operation) for operation in noting.told)
+            return Plan(catalogue.catalogue_id, Preview(operations, tuple(held)), ended.report, ended.exit_code)
         finally:
             catalogue.close()
-    return Plan(noting.told, ended.report, ended.exit_code)
 
 
 def _copy_of(config: SyncConfig, folder: Path) -> SyncConfig:
     target = folder / "sync.db"
     catalogue = bootstrap.read_catalogue(config)
-    if (why := catalogue.totals().unverified) is not None:
-        hint = "The next run compares bucket and file manager; plan after it"
-        raise Temporary(f"nothing can be planned: the catalogue was {why}", hint=hint)
-    catalogue.copy_to(target)
+    try:
+        if (why := catalogue.totals().unverified) is not None:
+            hint = "The next run compares bucket and file manager; plan after it"
+            raise Temporary(f"nothing can be planned: the catalogue was {why}", hint=hint)
+        catalogue.copy_to(target)
+    finally:
+        catalogue.close()
     return config.model_copy(update={"database_path": target, "database_url": None})

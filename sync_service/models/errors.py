@@ -186,6 +186,14 @@ class GuardHeld(SyncError):
     exit_code = ExitCode.GUARDED
 
 
+class PlanChanged(SyncError):
+    """What a run would send is no longer what the plan names."""
+
+    kind = "plan_changed"
+    exit_code = ExitCode.GUARDED
+    default_hint = "See what would be done now, and make the plan again: plan FILE"
+
+
 class CatalogueMissing(SyncError):
     """There is no catalogue, or it has no tables yet."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import Confirmation, Doubt, FailureRecord, Observation
@@ -78,17 +78,23 @@ class Delivery:
         self._results: dict[int, Result] = {}
         self._keep_results = False
         self._run_id = ""
+        self._admits: Callable[[Operation], bool] | None = None
         self.counts = DeliveryCounts()
         self.silent = False
 
     def begin(self, run_id: str = "") -> None:
         """A new cycle: counts from nothing."""
         self._run_id = run_id
+        self._admits = None
         self.counts = DeliveryCounts()
         self._unanswered = 0
         self._alive = False
         self.silent = False
         self._retry.halt.clear()
+
+    def keep_to(self, admits: Callable[[Operation], bool]) -> None:
+        """Until the next `begin`, only operations that `admits` says yes to are sent."""
+        self._admits = admits
 
     # ------------------------------------------------------------ in doubt
 
@@ -157,6 +163,8 @@ class Delivery:
 
     async def send(self, operations: Sequence[Operation]) -> None:
         """Takes operations on; returns when they are marked and on their way. The next ones are prepared meanwhile."""
+        if self._admits is not None:
+            operations = [operation for operation in operations if self._admits(operation)]
         for start in range(0, len(operations), WINDOW):
             window = list(operations[start : start + WINDOW])
             await self._wait_for_room(len(window))

@@ -35,6 +35,7 @@ class RunFacts:
     silent: bool = False
     stopped: bool = False
     keys_scanned: int | None = None
+    plan: dict[str, Any] | None = None
 
 
 def build_report(facts: RunFacts, success: bool, duration: float, service: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,8 @@ def build_report(facts: RunFacts, success: bool, duration: float, service: dict[
         report["held_reason"] = facts.held_reason
     if facts.keys_scanned is not None:
         report["statistics"]["keys_scanned"] = facts.keys_scanned
+    if facts.plan is not None:
+        report["plan"] = facts.plan
     return report
 
 

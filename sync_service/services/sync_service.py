@@ -15,7 +15,7 @@ from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanStatus
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Kind, Operation, Result, SyncType
-from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, SyncError
+from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
 from sync_service.services.check_results import take_check_requests
@@ -24,6 +24,7 @@ from sync_service.services.csv_processor import CsvProcessor
 from sync_service.services.delivery import Delivery
 from sync_service.services.event_processor import EventProcessor, Scope
 from sync_service.services.guard import Guard, judge
+from sync_service.services.planned import Planned
 from sync_service.services.planner import Planner
 from sync_service.services.reading_on import reading_on
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
@@ -126,6 +127,17 @@ class SyncService:
         await self._require_initial()
         return await self._run("incremental", self._cycle_steps)
 
+    async def run_planned(self, planned: Planned) -> RunResult:
+        """One cycle that sends exactly what the plan names, or nothing. Raises ConfigurationError for a plan not ours."""
+        await self._require_initial()
+        planned.plan.require(self._catalogue.catalogue_id, self._require_parts().route)
+        return await self._run("incremental", lambda facts: self._planned_steps(facts, planned))
+
+    async def run_pending(self) -> RunResult:
+        """A cycle that reads no events: it delivers what is pending."""
+        await self._require_initial()
+        return await self._run("incremental", self._deliver_all)
+
     async def run_scan(self) -> RunResult:
         """A cycle with a full scan, which finds what events have lost."""
         await self._require_initial()
@@ -152,6 +164,20 @@ class SyncService:
             return
         await self._read_events(facts)
         await self._deliver_all(facts)
+
+    async def _planned_steps(self, facts: RunFacts, planned: Planned) -> None:
+        if await self._scanner.source_changed():
+            raise PlanChanged("the source is not the one that was seen before; nothing was sent")
+        await self._read_events(facts)
+        if facts.problems or self._tools.retry.halt.is_set:
+            return
+        try:
+            await planned.check()
+            self._delivery.keep_to(planned.admits)
+            await self._deliver_all(facts)
+            planned.ended()
+        finally:
+            facts.plan = planned.as_json()
 
     async def _scan_steps(self, facts: RunFacts) -> None:
         if await self._verifier.needed():
