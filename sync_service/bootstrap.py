@@ -46,12 +46,6 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def secret_values(config: SyncConfig) -> list[str]:
-    """Every secret in force, for masks."""
-    found = (getattr(config, name) for name in type(config).model_fields)
-    return [value.get_secret_value() for value in found if hasattr(value, "get_secret_value")]
-
-
 @dataclass(frozen=True, slots=True)
 class Adapters:
     """The outside of one route."""
@@ -86,9 +80,11 @@ def customer_adapters(config: SyncConfig) -> Adapters:
     from sync_service.clients.s3_manager import S3Manager
     from sync_service.destinations.file_manager import FileManagerDestination
     from sync_service.event_logs.http_replay import HttpReplayLog
+    from sync_service.reporting.secrets import known
     from sync_service.sources.s3_bucket import S3BucketSource
 
     bucket = config.require_route()
+    hide = known(config)
     manager = S3Manager(
         bucket=bucket.bucket,
         endpoint=bucket.endpoint or "",
@@ -97,6 +93,7 @@ def customer_adapters(config: SyncConfig) -> Adapters:
         region=bucket.region or "",
         max_connections=config.max_workers + 4,
         keep_connections=config.cache_connections,
+        hide=hide,
     )
     api = InfrastructureAPI(
         config.file_manager_api_url,
@@ -105,6 +102,7 @@ def customer_adapters(config: SyncConfig) -> Adapters:
         mock_api_token=_plain(config.mock_api_token) or None,
         max_connections=config.max_workers + 4,
         keep_alive=config.cache_connections,
+        hide=hide,
     )
     return Adapters(S3BucketSource(manager, bucket.prefix), HttpReplayLog(api), FileManagerDestination(api))
 
@@ -163,10 +161,11 @@ def make_observer(
 
     from sync_service.reporting.logs import LogObserver, configure_logging
     from sync_service.reporting.many import Observers
+    from sync_service.reporting.secrets import known
     from sync_service.reporting.terminal import lively
 
     level = "debug" if verbose else "error" if quiet else config.log_level
-    configure_logging(level, config.log_format, secrets=secret_values(config))
+    configure_logging(level, config.log_format, secrets=known(config))
     bar = lively(sys.stderr, os.environ) and not quiet and metrics is None
     told: list[Observer] = [LogObserver(time.monotonic, progress=not bar)]
     if bar:

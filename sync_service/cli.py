@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 
 from sync_service import __version__, console
 from sync_service.models.errors import ConfigurationError, ExitCode
+from sync_service.models.text import escaped, shown
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
@@ -43,6 +45,7 @@ class Common:
     def settings(self) -> SyncConfig:
         """The settings in force; raises ConfigurationError with every problem at once."""
         from sync_service.models.config import SyncConfig
+        from sync_service.reporting.secrets import known
 
         if self.config_file is not None:
             raise ConfigurationError(
@@ -52,6 +55,7 @@ class Common:
         if self.route not in (None, "customer"):
             raise ConfigurationError(f"--route {self.route}: no such route, expected: customer")
         config = SyncConfig.from_env()
+        known(config)
         for line in config.notices():
             console.message(f"warning: {line}")
         return config
@@ -92,7 +96,16 @@ def _command(name: str, hidden: bool = False) -> Callable[[Callable[..., int]], 
 
 def call(arguments: list[str]) -> None:
     """Runs the command that `arguments` name; ends with SystemExit, or the error that it raised."""
+    _refuse_hidden(arguments)
     app(arguments, prog_name=PROGRAM)
+
+
+def _refuse_hidden(arguments: list[str]) -> None:
+    """Typer would print an unknown option as it is, and a script may have made it of a key that begins with `-`."""
+    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    for name in (option.partition("=")[0] for option in options if option.startswith("-")):
+        if escaped(name) != name:
+            raise ConfigurationError(f"no such option: {shown(name)}", hint="A key that begins with - goes behind --")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,7 @@
-"""What commands print: results for people or as JSON on the standard output, errors on the other one."""
+"""What commands print: results for people or as JSON on the standard output, errors on the other one.
+
+Whatever is printed for people has its control and bidi characters escaped here once more, wherever it came from.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sync_service.models.errors import ConfigurationError, SyncError
-from sync_service.models.text import shown
+from sync_service.models.text import escaped, shown
+from sync_service.reporting.secrets import PROCESS
 
 _FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
 
@@ -22,13 +26,13 @@ def result(value: object) -> None:
 def lines(texts: Iterable[str]) -> None:
     """A result for people."""
     for text in texts:
-        sys.stdout.write(_encodable(text) + "\n")
+        sys.stdout.write(escaped(text) + "\n")
     sys.stdout.flush()
 
 
 def message(text: str) -> None:
-    """Something beside the result."""
-    sys.stderr.write(_encodable(text) + "\n")
+    """Something beside the result, one line. What it tells may be another's words: no secret and no control leaves in it."""
+    sys.stderr.write(escaped(PROCESS(text)) + "\n")
     sys.stderr.flush()
 
 
@@ -48,8 +52,8 @@ def error_json(problem: SyncError) -> dict[str, Any]:
     return {
         "error": {
             "kind": problem.kind,
-            "message": str(problem),
-            "subject": problem.subject,
+            "message": PROCESS(str(problem)),
+            "subject": PROCESS(problem.subject),
             "exit_code": int(problem.exit_code),
         }
     }
@@ -155,8 +159,3 @@ def _error_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
                      f"  problem      {shown(entry['message'], 800)}")  # fmt: skip
     left = report.get("errors_total", len(errors)) - len(found)
     return found if left <= 0 else [*found, f"  and {left:,} more; see runs show {report['run_id']}"]
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates (names that are no UTF-8) must not end a command."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

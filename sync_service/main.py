@@ -48,7 +48,8 @@ def _unexpected(problem: Exception, verbose: bool) -> int:
     if verbose:
         import traceback
 
-        traceback.print_exc()
+        for line in "".join(traceback.format_exception(problem)).splitlines():
+            console.message(line)
     console.message(
         f"error: unexpected {type(problem).__name__}: {problem}. Nothing was lost; this is a fault of the program: "
         "run again with -v and report what it prints"

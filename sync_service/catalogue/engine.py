@@ -37,8 +37,8 @@ def sqlite_file(url: URL) -> Path | None:
 
 
 def shown_name(url: URL) -> str:
-    """The catalogue as errors name it: its file, or its address without the password."""
-    return str(sqlite_file(url) or url.render_as_string(hide_password=True))
+    """The catalogue as errors name it: its file, or its address without password and options, which may hold one."""
+    return str(sqlite_file(url) or url.set(query={}).render_as_string(hide_password=True))
 
 
 def writer_engine(url: URL) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 
 import aiohttp
 
@@ -14,6 +15,7 @@ from sync_service.models.text import shown
 Json = dict[str, object]
 
 _WORDS_CHARACTERS = 300
+_WORDS_BYTES = 64 * 1024
 _WORD_NAMES = ("detail", "message", "error", "reason")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _DEEPEST = 48
@@ -65,16 +67,19 @@ def plain_text(value: object, name: str, label: str, subject: str = "") -> str |
     return text
 
 
-def words_of(body: bytes) -> str:
-    """The server's own words in an answer that is an error, on one line, cut and escaped."""
-    text = body[: 64 * 1024].decode("utf-8", "replace")
+def words_of(body: bytes, hide: Callable[[str], str] = str) -> str:
+    """The server's own words in an answer that is an error, on one line, cut and escaped; `hide` takes secrets out first."""
+    text = body[:_WORDS_BYTES].decode("utf-8", "replace")
+    if len(body) > _WORDS_BYTES:
+        # What stands at the cut may be the first half of a secret.
+        text = text.rpartition(" ")[0]
     try:
         value = _LENIENT.decode(text)
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         text = next((_flat(value[name]) for name in _WORD_NAMES if value.get(name)), text)
-    return shown(" ".join(text.split()), _WORDS_CHARACTERS)
+    return shown(" ".join(hide(text).split()), _WORDS_CHARACTERS)
 
 
 def _flat(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -22,18 +22,21 @@ from sync_service.models.errors import (
 )
 from sync_service.models.text import shown
 
+Hide = Callable[[str], str]
+"""Takes secrets out of a text."""
+
 _THROTTLED = (425, 429)
 _UNAUTHORISED = (401, 403)
 _REQUEST_TIMEOUT = 408
 
 
 def for_status(
-    status: int, headers: Mapping[str, str], *, words: str, label: str, subject: str, now: float
+    status: int, headers: Mapping[str, str], *, words: str, label: str, subject: str, now: float, hide: Hide = str
 ) -> SyncError:
-    """The error of an answer that is not 2xx. `words` are the server's own, already cut and escaped."""
+    """The error of an answer that is not 2xx. `words` are the server's own, already cut and escaped, without secrets."""
     what = f"{label} answered {status}" + (f": {words}" if words else "")
     if 300 <= status < 400:
-        return BadAnswer(f"{label} answered {status}, a redirect to {_target(headers)}", subject=subject)
+        return BadAnswer(f"{label} answered {status}, a redirect to {_target(headers, hide)}", subject=subject)
     if status in _THROTTLED:
         return Throttled(what, subject=subject, retry_after=retry_after(headers.get("Retry-After"), now))
     if status == _REQUEST_TIMEOUT or not 400 <= status < 500:
@@ -51,9 +54,9 @@ def _refusal(status: int, what: str, subject: str) -> SyncError:
     return Refused(what, status=status, subject=subject)
 
 
-def _target(headers: Mapping[str, str]) -> str:
+def _target(headers: Mapping[str, str], hide: Hide) -> str:
     """Where a redirect points, without its query: that may hold secrets."""
-    location = headers.get("Location", "")
+    location = hide(headers.get("Location", ""))
     try:
         parts = urlsplit(location)
         host = parts.hostname or ""
@@ -62,9 +65,9 @@ def _target(headers: Mapping[str, str]) -> str:
     return shown(f"{parts.scheme}://{host}{parts.path}" if host else parts.path or "nowhere", 200)
 
 
-def for_failure(error: Exception, label: str, subject: str) -> SyncError:
-    """The error of a call that brought no answer."""
-    reason = shown(f"{type(error).__name__}: {error}", 200)
+def for_failure(error: Exception, label: str, subject: str, hide: Hide = str) -> SyncError:
+    """The error of a call that brought no answer. What is no HTTP is quoted in the library's words, so `hide` sees them."""
+    reason = shown(hide(f"{type(error).__name__}: {error}"), 200)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
         return Unreachable(f"{label}: no connection ({reason})", subject=subject)
     if isinstance(error, TimeoutError):

@@ -14,7 +14,7 @@ from sync_service.clients import api_answers, api_errors
 from sync_service.clients.api_answers import Json
 from sync_service.clients.api_upload import FormStream
 from sync_service.models.crashpoints import passing
-from sync_service.models.errors import BadAnswer
+from sync_service.models.errors import BadAnswer, SyncError
 
 _MIB = 1024 * 1024
 ANSWER_LIMIT = _MIB
@@ -77,8 +77,15 @@ class Transport:
     """Sends requests. Nothing is repeated, no redirect followed, no cookie kept."""
 
     def __init__(
-        self, *, max_connections: int, keep_alive: bool, timeouts: Timeouts, clock: Callable[[], float]
+        self,
+        *,
+        max_connections: int,
+        keep_alive: bool,
+        timeouts: Timeouts,
+        clock: Callable[[], float],
+        hide: api_errors.Hide = str,
     ) -> None:
+        self._hide = hide
         self._max_connections = max_connections
         self._keep_alive = keep_alive
         self.timeouts = timeouts
@@ -93,7 +100,8 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             if stream is not None and stream.failure is not None:
                 raise stream.failure from None
-            raise api_errors.for_failure(error, request.label, request.subject) from error
+            hide = self._hider(server)
+            raise api_errors.for_failure(error, request.label, request.subject, hide) from error
         finally:
             if stream is not None:
                 await stream.stop()
@@ -117,19 +125,25 @@ class Transport:
         ) as response:
             passing("answer's headers received")
             if not 200 <= response.status < 300:
-                words = server.without_token(await _words(response))
-                now = self._clock()
-                raise api_errors.for_status(
-                    response.status,
-                    response.headers,
-                    words=words,
-                    label=request.label,
-                    subject=request.subject,
-                    now=now,
-                )
+                raise await self._refusal(server, request, response)
             answer = await self._object(response, request)
             passing("answer's body received")
             return answer
+
+    async def _refusal(self, server: Server, request: Request, response: aiohttp.ClientResponse) -> SyncError:
+        hide = self._hider(server)
+        return api_errors.for_status(
+            response.status,
+            response.headers,
+            words=await _words(response, hide),
+            label=request.label,
+            subject=request.subject,
+            now=self._clock(),
+            hide=hide,
+        )
+
+    def _hider(self, server: Server) -> api_errors.Hide:
+        return lambda text: server.without_token(self._hide(text))
 
     async def _object(self, response: aiohttp.ClientResponse, request: Request) -> Json:
         body = await api_answers.read_limited(response.content, request.limit)
@@ -154,7 +168,7 @@ class Transport:
         return self._session
 
 
-async def _words(response: aiohttp.ClientResponse) -> str:
+async def _words(response: aiohttp.ClientResponse, hide: api_errors.Hide) -> str:
     """What the server says about its error; a body that breaks off or is endless takes nothing from the status."""
     try:
         body = await api_answers.read_limited(response.content, ANSWER_LIMIT)
@@ -162,4 +176,4 @@ async def _words(response: aiohttp.ClientResponse) -> str:
         body = b""
     if body is None:
         response.close()
-    return api_answers.words_of(body or b"")
+    return api_answers.words_of(body or b"", hide)

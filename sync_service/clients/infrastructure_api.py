@@ -70,14 +70,22 @@ class InfrastructureAPI:
         keep_alive: bool = True,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.time,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """Without `file_manager_url` the mock API serves all, with its own token. `clock` gives epoch seconds."""
+        """Without `file_manager_url` the mock API serves all, with its own token. `clock` gives epoch seconds.
+
+        `hide` takes secrets out of what a server says of its errors: some repeat our own headers there.
+        """
         self._events = Server(mock_api_url.rstrip("/"), mock_api_token)
         self._files = self._events
         if file_manager_url:
             self._files = Server(file_manager_url.rstrip("/"), file_manager_token)
         self._transport = Transport(
-            max_connections=max_connections, keep_alive=keep_alive, timeouts=timeouts or Timeouts(), clock=clock
+            max_connections=max_connections,
+            keep_alive=keep_alive,
+            timeouts=timeouts or Timeouts(),
+            clock=clock,
+            hide=hide,
         )
 
     async def check_file_manager(self) -> None:

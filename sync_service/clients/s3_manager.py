@@ -53,7 +53,9 @@ class S3Manager:
         read_timeout: float = 60.0,
         credentials: Credentials | None = None,
         clock: Callable[[], datetime] = _utc_now,
+        hide: Callable[[str], str] = str,
     ) -> None:
+        """`hide` takes secrets out of what the server says of its errors."""
         self._wire = S3Wire(
             endpoint,
             bucket,
@@ -64,6 +66,7 @@ class S3Manager:
             read_timeout=read_timeout,
             keep_connections=keep_connections,
             clock=clock,
+            hide=hide,
         )
         self._md5_etags = Md5Etags(certain=is_aws(endpoint))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from sync_service.clients.s3_answer import Answer
@@ -37,7 +38,9 @@ class S3Wire:
         read_timeout: float,
         keep_connections: bool,
         clock: Callable[[], datetime],
+        hide: Callable[[str], str] = str,
     ) -> None:
+        self._hide = hide
         self._endpoint, self._bucket = endpoint, bucket
         self._region = region or region_in(endpoint)
         self._credentials = credentials
@@ -74,7 +77,9 @@ class S3Wire:
 
     async def answer(self, response: aiohttp.ClientResponse, key: str | None = None) -> Answer:
         """A refusal with as much of its body as an error can need; ends the response."""
-        return Answer(response.status, response.headers, await self.body(response, _ERROR_BODY, key), self._clock())
+        body = self._hide((await self.body(response, _ERROR_BODY, key)).decode("utf-8", "replace")).encode()
+        headers = CIMultiDict((name, self._hide(value)) for name, value in response.headers.items())
+        return Answer(response.status, headers, body, self._clock())
 
     async def refused(self, response: aiohttp.ClientResponse, key: str | None = None) -> SyncError:
         """The error that this answer means; ends the response."""

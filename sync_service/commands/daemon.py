@@ -14,6 +14,7 @@ from sync_service.models.config import SyncConfig
 from sync_service.models.errors import ConfigurationError, ExitCode, SyncError
 from sync_service.ports import Observer
 from sync_service.reporting.metrics import Metrics
+from sync_service.reporting.secrets import known
 from sync_service.runner import run
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.retry import Halt
@@ -140,7 +141,7 @@ class status_pages:
             figures,
             token,
             hosts_for(config.status_host),
-            secrets=bootstrap.secret_values(config),
+            secrets=known(config),
         )
         self._server = StatusServer(app, config.status_host, config.status_port)
 

@@ -29,7 +29,7 @@ def configure_logging(
     fmt: str,
     stream: TextIO | None = None,
     *,
-    secrets: Sequence[str] = (),
+    secrets: Sequence[str] | Mask = (),
     environ: Mapping[str, str] | None = None,
 ) -> None:
     """Sends every log line of this process, the libraries' too, to `stream` (None: the standard error of the moment).
@@ -41,11 +41,12 @@ def configure_logging(
     import structlog
 
     out = stream or sys.stderr
+    mask = secrets if isinstance(secrets, Mask) else Mask(secrets)
     render = _render(fmt, out, os.environ if environ is None else environ)
     handler = _Handler(None if out is sys.stderr else out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[described, structlog.processors.format_exc_info, _without_meta, Rendered(render, Mask(secrets))]
+            processors=[described, structlog.processors.format_exc_info, _without_meta, Rendered(render, mask)]
         )
     )
     _route_library_logs(handler, level.lower())

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import quote, quote_plus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from sync_service.models.text import shown
 
+if TYPE_CHECKING:
+    from sync_service.models.config import SyncConfig
+
 MASKED = "***"
 _DEPTH = 8
+_CHAIN = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_LONG_ENOUGH = 8
+"""Bytes from which a secret is known by its base64, too; what a shorter one leaves of it would be found everywhere."""
 
 
 class Mask:
-    """Replaces every known secret, also where it was escaped on its way (JSON, URL, HTML, repr), by `***`."""
+    """Replaces every known secret, also where it was escaped on its way (JSON, URL, HTML, repr, base64), by `***`."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> Mask:
+        """From now on these are replaced, too; those of before stay secret."""
+        self._known |= {form for secret in secrets for form in _forms(secret)}
         # The longest first: a secret that contains another one must go as a whole.
-        parts = [re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form))]
+        parts = [re.escape(form) for form in sorted(self._known, key=lambda form: (-len(form), form))]
         self._pattern = re.compile("|".join(parts)) if parts else None
+        return self
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(MASKED, text) if self._pattern else text
@@ -38,6 +53,32 @@ class Mask:
         return value if value is None or isinstance(value, (bool, int, float)) else self(str(value))
 
 
+PROCESS = Mask()
+"""What this process has read of secrets, for everything that it says beside results."""
+
+
+def known(config: SyncConfig) -> Mask:
+    """The process's mask, with the secrets of `config` from now on."""
+    return PROCESS.learn(secret_values(config))
+
+
+def secret_values(config: SyncConfig) -> list[str]:
+    """Every secret in force: those of the settings, a database URL's password by itself, and the AWS chain's."""
+    found = [getattr(config, name) for name in type(config).model_fields]
+    values = [value.get_secret_value() for value in found if hasattr(value, "get_secret_value")]
+    if config.database_url is not None:
+        values += _in_url(config.database_url.get_secret_value())
+    return values + [os.environ[name] for name in _CHAIN if os.environ.get(name)]
+
+
+def _in_url(url: str) -> list[str]:
+    """What may be secret in an address: its password, and the values of options that look like one."""
+    parts = urlsplit(url)
+    options = [value for name, value in parse_qsl(parts.query) if re.search("pass|secret|token|key", name)]
+    password = parts.netloc.rpartition("@")[0].partition(":")[2]
+    return [value for value in (password, unquote(password), *options) if value]
+
+
 def _forms(secret: str) -> set[str]:
     """The ways in which `secret` may be written; none for an empty one."""
     written: set[str] = set()
@@ -46,4 +87,18 @@ def _forms(secret: str) -> set[str]:
         sent = raw.encode("utf-8", "surrogateescape")
         written |= {raw, repr(raw)[1:-1], shown(raw, len(raw)), html.escape(raw), quote_plus(sent)}
         written |= {json.dumps(raw)[1:-1], json.dumps(raw, ensure_ascii=False)[1:-1], quote(sent), quote(sent, safe="")}
+        written |= _base64_forms(sent)
     return written - {""}
+
+
+def _base64_forms(secret: bytes) -> set[str]:
+    """What `secret` looks like in the middle of any base64 text, ordinary and for URLs, wherever in it it begins."""
+    if len(secret) < _LONG_ENOUGH:
+        return set()
+    forms = set()
+    for before in range(3):
+        # The first and last characters also hold bits of the neighbours.
+        whole = base64.b64encode(b"\0" * before + secret).decode()
+        own = whole[(0, 2, 3)[before] : (before + len(secret)) * 8 // 6]
+        forms |= {own, own.replace("+", "-").replace("/", "_")}
+    return forms

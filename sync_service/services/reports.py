@@ -10,6 +10,7 @@ from typing import Any
 from sync_service.models.changes import FailureRecord
 from sync_service.models.data_models import SyncType
 from sync_service.models.errors import Archived, SyncError
+from sync_service.models.text import escaped
 from sync_service.services.delivery import DeliveryCounts
 from sync_service.services.event_processor import EventCounts
 from sync_service.services.snapshot_files import storage_error, write_text
@@ -107,11 +108,17 @@ def _next_attempt(failure: FailureRecord) -> str:
     return "when it is restored" if failure.kind == Archived.kind else "when the object changes, or by retry-failed"
 
 
+def plain_json(value: object) -> str:
+    """`value` as JSON that a person may also read on a terminal: what acts there is escaped, as JSON escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(char if char == "\n" or escaped(char) == char else json.dumps(char)[1:-1] for char in text)
+
+
 def keep_report(folder: Path, stamp: str, report: dict[str, Any]) -> None:
     """Writes the report as a file of its own and forgets the oldest ones. Raises StorageFull or StorageDenied."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / f"{stamp}-{report['run_id']}.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / f"{stamp}-{report['run_id']}.json", plain_json(report) + "\n")
         for old in sorted(folder.glob("*.json"))[:-REPORTS_KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:

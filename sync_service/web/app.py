@@ -33,7 +33,7 @@ def create_app(
     allowed_hosts: Sequence[str] = LOOPBACK_NAMES,
     *,
     healthy: Callable[[], bool] = lambda: True,
-    secrets: Sequence[str] = (),
+    secrets: Sequence[str] | Mask = (),
     ping_timeout: float = 5.0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
@@ -44,7 +44,8 @@ def create_app(
     `token`, all but /healthz want it.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="S3 Sync Service")
-    mask = Mask([*secrets, *([token] if token else [])])
+    mask = secrets if isinstance(secrets, Mask) else Mask(secrets)
+    mask.learn([token] if token else [])
     _add_probes(app, pings, healthy, ping_timeout, mask)
     _add_status(app, status, metrics, now, mask)
     app.add_exception_handler(SyncError, _expected(mask))

@@ -1,4 +1,4 @@
-"""What every request passes first: method, Host header, token; and the headers that every answer carries."""
+"""What every request passes first: method, Host, Origin, no body, token; and the headers that every answer carries."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Lets through to `app`: GET, for a known host, with the token where one is set (not for `public`)."""
+    """Lets through to `app`: GET without a body, for a known host, from no other page, with the token where one is set
+    (not for `public`)."""
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: Sequence[str], public: Iterable[str]) -> None:
         self._app = app
@@ -79,6 +80,11 @@ class Guard:
             return 405, "only GET is served here", {"allow": "GET"}
         if not self._host_is_known(_values(scope, b"host")):
             return 421, "this server does not answer to that host name", {}
+        if not _origin_is_ours(_values(scope, b"origin"), _values(scope, b"host")):
+            return 403, "only this server's own pages may ask it", {}
+        if _has_body(scope):
+            # Left unread, and the connection with it: nobody knows how long it is.
+            return 413, "no request here has a body", {"connection": "close"}
         if scope["path"] not in self._public and not self._token_is_right(_values(scope, b"authorization")):
             return 401, "a token is needed (STATUS_TOKEN)", {"www-authenticate": 'Bearer, Basic realm="status"'}
         return None
@@ -93,6 +99,19 @@ class Guard:
             return True
         offered = _offered(given[0]) if len(given) == 1 else b""
         return hmac.compare_digest(_digest(offered), self._token)
+
+
+def _origin_is_ours(origins: list[bytes], hosts: list[bytes]) -> bool:
+    """A browser names the page that asks: where it does, it must be one of ours."""
+    if not origins:
+        return True
+    _, _, name = origins[0].partition(b"://")
+    return len(origins) == 1 and len(hosts) == 1 and name.lower() == hosts[0].lower()
+
+
+def _has_body(scope: Scope) -> bool:
+    lengths = _values(scope, b"content-length")
+    return bool(_values(scope, b"transfer-encoding")) or any(length.strip() != b"0" for length in lengths)
 
 
 def _digest(token: bytes) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _GRACE = 2
 _MOST_CONNECTIONS = 100
+_LONGEST_HEAD = 16 * 1024
 
 
 class StatusServer:
@@ -78,6 +79,7 @@ def _settings(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
         timeout_graceful_shutdown=_GRACE,
     )
 
