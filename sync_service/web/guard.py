@@ -1,4 +1,4 @@
-"""What every request passes first: method, Host, Origin, no body, token; and the headers that every answer carries."""
+"""What every request passes first: method, Host, Origin, size, token; and the headers that every answer carries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
+
+LONGEST_HEAD = 16 * 1024
+"""Bytes of a request's address and headers."""
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -77,11 +80,13 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str, Mapping[str, str]] | None:
         if scope["method"] != "GET":
-            return 405, "only GET is served here", {"allow": "GET"}
+            return 405, "only GET is served here", {"allow": "GET", "connection": "close"}
         if not self._host_is_known(_values(scope, b"host")):
             return 421, "this server does not answer to that host name", {}
         if not _origin_is_ours(_values(scope, b"origin"), _values(scope, b"host")):
             return 403, "only this server's own pages may ask it", {}
+        if _length(scope) > LONGEST_HEAD:
+            return 431, "the request's head is too long", {"connection": "close"}
         if _has_body(scope):
             # Left unread, and the connection with it: nobody knows how long it is.
             return 413, "no request here has a body", {"connection": "close"}
@@ -107,6 +112,12 @@ def _origin_is_ours(origins: list[bytes], hosts: list[bytes]) -> bool:
         return True
     _, _, name = origins[0].partition(b"://")
     return len(origins) == 1 and len(hosts) == 1 and name.lower() == hosts[0].lower()
+
+
+def _length(scope: Scope) -> int:
+    """Bytes of address and headers. The server's own limit only counts while a head is not whole yet."""
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope["path"]) + len(scope["query_string"])
 
 
 def _has_body(scope: Scope) -> bool:

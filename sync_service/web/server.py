@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sync_service.models.errors import ConfigurationError
+from sync_service.web.guard import LONGEST_HEAD
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _GRACE = 2
 _MOST_CONNECTIONS = 100
-_LONGEST_HEAD = 16 * 1024
 
 
 class StatusServer:
@@ -79,7 +79,7 @@ def _settings(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         timeout_graceful_shutdown=_GRACE,
     )
 

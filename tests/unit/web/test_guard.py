@@ -135,3 +135,55 @@ async def test_an_unexpected_error_is_named_and_logged_once(make: Make, caplog: 
     assert (answer.status, "secret" in answer.text, "ValueError" in answer.text) == (500, False, True)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert [record.getMessage() for record in caplog.records] == ["the status server failed at /status"]
+
+
+@pytest.mark.parametrize("path", [*ALL, "/nothing"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null", "", "localhost"])
+async def test_other_pages_get_nothing(make: Make, path: str, origin: str) -> None:
+    """A page of another origin is refused everywhere, token or not: the browser says who asks."""
+    headers = [HOST, ("origin", origin), ("authorization", f"Bearer {TOKEN}")]
+    assert (await ask(make(token=TOKEN), path, headers)).status == 403
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+async def test_our_own_pages_are_answered(make: Make, bound: str) -> None:
+    """An origin that is the very host that was asked."""
+    app = make(allowed_hosts=hosts_for(bound))
+    headers = [("host", "LOCALHOST:8090"), ("origin", "http://localhost:8090")]
+    assert (await ask(app, "/status", headers)).status == 200
+    assert (await ask(app, "/status", [*headers, ("origin", "http://localhost:8090")])).status == 403
+
+
+@pytest.mark.parametrize("path", [*ALL, "/nothing"])
+@pytest.mark.parametrize(
+    "headers",
+    [[("content-length", "1")], [("content-length", "99999999999")], [("transfer-encoding", "chunked")]],
+)
+async def test_a_body_is_not_taken(make: Make, path: str, headers: list[tuple[str, str]]) -> None:
+    """No request has a body: one that says it has is refused before any of it is read, and the connection ends."""
+    answer = await ask(make(), path, [HOST, *headers])
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+    assert (await ask(make(), "/healthz", [HOST, ("content-length", "0")])).status == 200
+
+
+async def test_every_route_only_reads(make: Make) -> None:
+    """There is no route that changes anything: one that comes needs the token, and this test a new sentence."""
+    app = make()
+    methods = {method for route in app.routes for method in getattr(route, "methods", None) or ()}
+    assert methods == {"GET"}
+
+
+async def test_tokens_are_compared_in_constant_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comparison is the library's, of two digests of one length."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    monkeypatch.setattr("sync_service.web.guard.hmac.compare_digest", compare)
+    app = make(token=TOKEN)
+    for given in ("Bearer x", f"Bearer {TOKEN}", "Bearer " + "x" * 5000):
+        await ask(app, "/status", [HOST, ("authorization", given)])
+    assert {(len(one), len(other)) for one, other in compared} == {(32, 32)}
+    assert len(compared) == 3

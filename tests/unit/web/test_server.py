@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable
@@ -88,3 +89,38 @@ async def test_a_request_that_runs_ends_before_the_stop(make: Make) -> None:
     go.set()
     assert (await request).startswith("HTTP/1.1 200")
     await stopping
+
+
+async def test_a_head_has_a_limit(make: Make) -> None:
+    """A request line and headers without end are refused, and the server serves on."""
+    server = StatusServer(make(), "127.0.0.1", 0)
+    await server.start()
+    assert (await fetch(server.port, more=f"X-Long: {'x' * 10_000}\r\n")).startswith("HTTP/1.1 200")
+    for path, more in (("/healthz", f"X-Long: {'x' * 40_000}\r\n"), ("/" + "x" * 40_000, "")):
+        assert (await fetch(server.port, path, more)).startswith("HTTP/1.1 431")
+    assert (await fetch(server.port)).startswith("HTTP/1.1 200")
+    await server.stop()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_body_without_end_is_not_read(make: Make, method: str) -> None:
+    """The answer comes at once, and the connection ends long before the body that was announced."""
+    server = StatusServer(make(), "127.0.0.1", 0)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    announced = 10**12
+    writer.write(f"{method} /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: {announced}\r\n\r\n".encode())
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while not writer.is_closing() and sent < 256 * 1024 * 1024:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+    assert sent < 64 * 1024 * 1024
+    with contextlib.suppress(ConnectionError):
+        assert (await reader.read(16)).startswith(b"HTTP/1.1 4")
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    assert (await fetch(server.port)).startswith("HTTP/1.1 200")
+    await server.stop()
