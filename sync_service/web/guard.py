@@ -22,6 +22,9 @@ LONGEST_HEAD = 16 * 1024
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
+_Refusal = tuple[int, str, Mapping[str, str]]
+"""Status, reason, and headers of an answer that says no."""
+
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -78,18 +81,14 @@ class Guard:
             _log.exception("the status server failed at %s", scope["path"])
             await _refuse(send, 500, f"unexpected {type(error).__name__}; the log says more", {})
 
-    def _refusal(self, scope: Scope) -> tuple[int, str, Mapping[str, str]] | None:
-        if scope["method"] != "GET":
-            return 405, "only GET is served here", {"allow": "GET", "connection": "close"}
+    def _refusal(self, scope: Scope) -> _Refusal | None:
+        return _wrong_kind(scope) or self._stranger(scope)
+
+    def _stranger(self, scope: Scope) -> _Refusal | None:
         if not self._host_is_known(_values(scope, b"host")):
             return 421, "this server does not answer to that host name", {}
         if not _origin_is_ours(_values(scope, b"origin"), _values(scope, b"host")):
             return 403, "only this server's own pages may ask it", {}
-        if _length(scope) > LONGEST_HEAD:
-            return 431, "the request's head is too long", {"connection": "close"}
-        if _has_body(scope):
-            # Left unread, and the connection with it: nobody knows how long it is.
-            return 413, "no request here has a body", {"connection": "close"}
         if scope["path"] not in self._public and not self._token_is_right(_values(scope, b"authorization")):
             return 401, "a token is needed (STATUS_TOKEN)", {"www-authenticate": 'Bearer, Basic realm="status"'}
         return None
@@ -104,6 +103,17 @@ class Guard:
             return True
         offered = _offered(given[0]) if len(given) == 1 else b""
         return hmac.compare_digest(_digest(offered), self._token)
+
+
+def _wrong_kind(scope: Scope) -> _Refusal | None:
+    """Why nobody may ask this. What follows is left unread, and the connection with it: nobody knows how long it is."""
+    if scope["method"] != "GET":
+        return 405, "only GET is served here", {"allow": "GET", "connection": "close"}
+    if _length(scope) > LONGEST_HEAD:
+        return 431, "the request's head is too long", {"connection": "close"}
+    if _has_body(scope):
+        return 413, "no request here has a body", {"connection": "close"}
+    return None
 
 
 def _origin_is_ours(origins: list[bytes], hosts: list[bytes]) -> bool:
