@@ -183,3 +183,19 @@ def test_the_search_for_acting_characters_can_fail() -> None:
     for text in ("a\x1b", "a\x9b", "a\u202e", "a\u2028", "a\rb", "a\x00", "a\x7f", "\ufeffa", "a\udc80"):
         assert acting(f"good\n{text}\ngood") == [repr(text)]
     assert acting("good ü 日本 🎉\nlines") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_page_that_tells_a_servers_words(world: World) -> None:
+    """Where a server's HTML is the reason for the state, the page shows it as the text that it is."""
+    world.bucket.put("a.txt", "one")
+    world.initial()
+    port, words = free_port(), "".join(HOSTILE[name] for name in ("html", "ansi", "bidi", "markup"))
+    world.api.add_fault("pubSubFullList", status=422, times=-1, body={"detail": words})
+    with world.product.started("daemon", STATUS_PORT=str(port), SYNC_INTERVAL="1") as running:
+        until(lambda: "alert" in fetch(port, "/"), "the words never came", running.require)
+        page = fetch(port, "/")
+        running.end(signal.SIGTERM)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x" in page
+    assert re.findall(r"<(?:script|img|iframe)", page) == []
+    assert acting(page) == acting(running.said) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sync_service.models.config import SyncConfig
-from sync_service.models.errors import ExitCode, StorageDenied, StorageFull
+from sync_service.models.errors import ExitCode, StorageDenied, StorageFull, SyncError
 from sync_service.services.csv_processor import CsvProcessor
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.status import read_status
@@ -232,3 +232,15 @@ def test_a_copy_is_whole_and_does_not_touch_the_original(path: Path, tmp_path: P
     with pytest.raises(StorageDenied):
         manager.copy_to(tmp_path / "no folder" / "copy.db")
     manager.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hidden-word@127.0.0.1:1/sync", "postgresql://me@127.0.0.1:1/sync?password=hidden-word"]
+)
+def test_a_database_is_named_without_its_password(url: str) -> None:
+    """Neither the login nor the options of an address are told: either may hold a password."""
+    manager = DatabaseManager(f"{url}{'&' if '?' in url else '?'}connect_timeout=2")
+    with pytest.raises(SyncError) as caught:
+        manager.get_record_count()
+    assert "hidden-word" not in repr(caught.value) + str(caught.value) + caught.value.subject
+    assert "127.0.0.1:1/sync" in caught.value.subject

@@ -583,3 +583,27 @@ async def test_health_is_a_json_object_from_the_root(server: RawServer, api: Inf
     server.replies = [http(200, b"<html>It works</html>")]
     with pytest.raises(BadAnswer, match="HTML"):
         await api.check_file_manager()
+
+
+@pytest.mark.parametrize("left", [1, 5, 12, 300])
+async def test_a_token_is_taken_out_before_words_are_cut(server: RawServer, api: InfrastructureAPI, left: int) -> None:
+    """However much of the token would have fitted into a message, none of it is there; not where the answer is large, too."""
+    long_token = TOKEN * 3
+    for padding in ("x" * (300 - left), " " * (64 * 1024 - left)):
+        server.replies = [http(422, f"{padding} {long_token}".encode())]
+        problem = await failure_of(api)
+        assert TOKEN[:8] not in str(problem)
+
+
+async def test_what_the_caller_hides_is_hidden_everywhere(server: RawServer) -> None:
+    """In words, in a redirect's target, and in the library's words about what is no HTTP."""
+    api = InfrastructureAPI(None, server.url, hide=lambda text: text.replace("other-secret", "***"))
+    for reply in (
+        http(422, b'{"detail": "other-secret"}'),
+        http(307, b"", Location="http://h/other-secret"),
+        b"HTTP/1.1 200 OK\r\nother-secret\r\n\r\n",
+    ):
+        server.replies = [reply]
+        problem = await failure_of(api)
+        assert ("other-secret" in str(problem), "***" in str(problem)) == (False, True)
+    await api.close()
