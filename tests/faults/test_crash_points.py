@@ -24,7 +24,7 @@ from tests.faults.lives import Life, Nursery
 from tests.property.world import fast_folder
 from tests.real_s3 import S3Server
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")]
 
 LANES = 2
 ALL = os.environ.get("CRASH_POINTS") == "all"
@@ -137,7 +137,7 @@ def noted(life: Life) -> Iterator[None]:
         raise
 
 
-@pytest.mark.parametrize(("name", "each"), [("initial", 1), ("cycle", None), ("scan", 2)])
+@pytest.mark.parametrize(("name", "each"), [("initial", 1), ("cycle", None), ("scan", 1)])
 def test_dies_at_every_moment(
     name: str, each: int | None, theatres: list[Theatre], start: Callable[[str], Scenario]
 ) -> None:
