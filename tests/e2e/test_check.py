@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import urllib.parse
 import urllib.request
 import uuid
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e.product import until
 from tests.e2e.world import Api, World
 
 pytestmark = pytest.mark.real
+
+KEYS = [entry["key"] for entry in json.loads((Path(__file__).parents[1] / "data" / "keys.json").read_text())["keys"]]
 
 
 def save(api: Api, operation: str, path: str, content: bytes | None = None) -> None:
@@ -151,6 +158,33 @@ def test_before_the_first_sync_there_is_nothing_to_check(world: World) -> None:
 def test_a_wrong_sample_is_a_usage_error(world: World, sample: str) -> None:
     """Exit 2, and what is expected."""
     assert "expected a share such as 1%" in world.run("check", f"--sample={sample}", expect=2).err
+
+
+def test_awkward_keys_are_compared_as_they_are(world: World) -> None:
+    """Every key of keys.json that the bucket takes; each one that is lost is named byte for byte, and safe to read."""
+    for key in KEYS:
+        with suppress(ClientError):
+            world.bucket.put(key, key.encode())
+    world.initial()
+    told = check(world, "--read-data", expect=0)
+    assert told["counts"]["compared"] == len(world.api.files()) > 80
+    lost = set(world.api.files())
+    world.api.reset("files")
+    assert by_kind(check(world, expect=4)) == {"missing": lost}
+    shown = world.run("check", expect=4).out
+    assert not any(character in shown for character in "\x1b\r\u202e\u2066")
+    assert len(shown.splitlines()) == 3 + min(len(lost), 100) - (len(lost) <= 100)
+
+
+def test_a_signal_ends_a_check(world: World) -> None:
+    """SIGTERM: exit 143, no result, and nothing is kept."""
+    synced(world)
+    world.api.add_fault("saveToDisk", operation="get", delay=0.2, times=99)
+    with world.product.started("check", MAX_WORKERS="1", LOG_FORMAT="json") as running:
+        running.wait_for("check begins")
+        ended = running.end(signal.SIGTERM)
+    assert ended.code == 143
+    assert world.product.status()["check"] is None
 
 
 def test_a_sample_asks_for_a_share_only(world: World) -> None:

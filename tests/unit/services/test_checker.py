@@ -454,6 +454,16 @@ async def test_a_destination_that_is_down_ends_the_check(rig: Rig, error: SyncEr
     assert fault.seen < 20
 
 
+async def test_failures_between_answers_do_not_end_the_check(rig: Rig) -> None:
+    """Only a row of them means that the destination is down: here every second object is silent."""
+    keys = [f"k{number:03}" for number in range(80)]
+    await synced(rig, *keys)
+    for key in keys[::2]:
+        rig.destination.fail(Unreachable("down"), kind="get", path=key)
+    findings, result = await check(rig)
+    assert ({one.kind for one in findings}, len(findings), result.counts.compared) == ({"unverifiable"}, 40, 40)
+
+
 async def test_few_objects_and_no_answer_at_all_is_no_result(rig: Rig) -> None:
     """Three objects are fewer than that, and nothing was compared."""
     await synced(rig)
