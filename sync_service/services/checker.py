@@ -36,6 +36,9 @@ STRETCH = 500
 PAGE = 2_000
 """Rows that are read of the catalogue at once."""
 
+FORMER_PAGE = 20_000
+"""Former paths that are read at once: each page goes through all events that are kept."""
+
 Found = Callable[[Finding], None]
 
 
@@ -129,7 +132,7 @@ class Checker:
 
         async def former(last: Leftover | None) -> Sequence[Leftover]:
             after = last.file_path if last is not None else ""
-            return await self._thread(self._catalogue.within, comparing.former_after, after, PAGE)
+            return await self._thread(self._catalogue.within, comparing.former_after, after, FORMER_PAGE)
 
         for read in (left, former):
             async for row in paged(read):

@@ -41,6 +41,7 @@ SMALL = {
     "sync_service.services.sync_service.STEP": 2,
     "sync_service.services.checker.STRETCH": 3,
     "sync_service.services.checker.PAGE": 2,
+    "sync_service.services.checker.FORMER_PAGE": 2,
 }
 """Bounds of the services, made small, so that a handful of objects reaches them."""
 
