@@ -84,8 +84,7 @@ class Checker:
         await self._go_through(paired(self._listing(), self._tracked()), self._examine, found)
         if not self._credulous:
             await self._go_through(self._leftovers(), self._examine_left, found)
-        if self._last_error is not None and not self._counts.compared:
-            raise self._last_error
+        self._require_answers()
         empty = self._counts.listed == 0 and self._counts.tracked > 0
         return CheckResult(began, self._now(), self._options, self._counts, empty)
 
@@ -96,6 +95,12 @@ class Checker:
         if known is not None and not same_source(known, now):
             what = f"the source is not the one seen before (was {known}, is {now}): nothing was compared"
             raise GuardHeld(what, hint="Put the settings of the source right, or run scan, which holds its deletes")
+
+    def _require_answers(self) -> None:
+        """Where silence is all that came back, there is nothing to tell but its reason."""
+        silent = isinstance(self._last_error, Temporary | Denied) and not self._counts.compared
+        if self._last_error is not None and silent and set(self._counts.kinds) == {FindingKind.UNVERIFIABLE}:
+            raise self._last_error
 
     async def _try_destination(self, found: Found) -> None:
         """A destination that affirms a path which cannot be there proves nothing by affirming others."""

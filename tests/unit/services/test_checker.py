@@ -22,6 +22,7 @@ from sync_service.models.errors import (
     Unreachable,
 )
 from sync_service.models.findings import CheckOptions, CheckResult, Finding, Remedy, Repair
+from sync_service.services.check_results import leave_for_daemon, repairs_of
 from sync_service.services.checker import Checker
 from sync_service.services.retry import RetryPolicy
 from sync_service.services.tools import Tools
@@ -472,6 +473,27 @@ async def test_few_objects_and_no_answer_at_all_is_no_result(rig: Rig) -> None:
         await check(rig)
 
 
+async def test_what_is_known_is_told_beside_silence(rig: Rig) -> None:
+    """One key that gives no answer does not hide that the others wait; a refusal is an answer."""
+    await synced(rig, "a")
+    rig.source.put("a", b"other")
+    rig.tell("update", "a")
+    rig.destination.fail(Unreachable("down"), times=9)
+    await rig.service.run_cycle()
+    rig.destination.heal()
+    rig.source.put("new", b"x")
+    rig.source.fail("look", Denied("not you"), key="new")
+    assert [line.split(":")[0] for line in await told(rig)] == ["pending a", "unverifiable new"]
+
+
+async def test_one_refused_object_is_a_result(rig: Rig) -> None:
+    """Exit 3, and why."""
+    await synced(rig, "b")
+    rig.destination.fail(Refused("no", status=422), kind="get", path="b", times=9)
+    assert await told(rig) == ["unverifiable b: no"]
+    assert (await check(rig))[1].exit_code is ExitCode.PARTLY
+
+
 async def test_some_failures_are_repeated(make_rig: MakeRig) -> None:
     """The retry policy holds here too."""
     rig = await synced(make_rig(retries=2))
@@ -576,6 +598,19 @@ async def test_a_repair_and_one_cycle_make_it_clean(make_rig: MakeRig) -> None:
         assert sorted(rig.destination.effects[effects:]) == [
             "change_permission a", "create c", "create new", "delete d", "delete e", "update b",
         ]  # fmt: skip
+
+
+async def test_a_repair_that_was_left_is_taken_up_by_the_next_run(rig: Rig) -> None:
+    """What a check beside the daemon leaves in its folder is sent by the daemon's next cycle, and the result is kept."""
+    await synced(rig)
+    del rig.destination.files["b"]
+    findings, result = await check(rig)
+    leave_for_daemon(rig.config.requests_dir, "x", result, repairs_of(findings, result))
+    await rig.service.run_cycle()
+    assert rig.in_step()
+    kept = rig.open_catalogue.totals().check
+    assert kept is not None
+    assert (kept["exit_code"], rig.files("requests")) == (4, [])
 
 
 async def test_extra_files_wait_for_the_guard(make_rig: MakeRig) -> None:
