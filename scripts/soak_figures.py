@@ -66,17 +66,31 @@ def slopes(samples: Sequence[Sample]) -> list[Slope]:
     late = [s for s in samples if s.at >= samples[-1].at / 2]
     warm = [s for s in late if s.age >= WARM_UP]
     return [
-        Slope("resident memory", _per_hour(warm, lambda s: s.rss / MB), 60, "MB"),
-        Slope("open handles", _per_hour(warm, lambda s: s.handles), 20, "handles"),
-        Slope("database and WAL", _per_hour(late, lambda s: s.database / MB, by_life=False), 40, "MB"),
-        Slope("snapshots", _per_hour(late, lambda s: s.snapshots / MB, by_life=False), 20, "MB"),
+        _slope("resident memory", "MB", warm, lambda s: s.rss / MB, bound=60, least=8),
+        _slope("open handles", "handles", warm, lambda s: s.handles, bound=20, least=8),
+        _slope("database and WAL", "MB", late, lambda s: s.database / MB, bound=40, least=4, by_life=False),
+        _slope("snapshots", "MB", late, lambda s: s.snapshots / MB, bound=20, least=4, by_life=False),
     ]
 
 
-def _per_hour(samples: Sequence[Sample], value: Callable[[Sample], float], by_life: bool = True) -> float | None:
-    """The least-squares slope, lives set side by side: each counts from its own mean. None where there are too few samples."""
+def _slope(
+    name: str,
+    unit: str,
+    samples: Sequence[Sample],
+    value: Callable[[Sample], float],
+    bound: float,
+    least: float,
+    by_life: bool = True,
+) -> Slope:
+    """One slope with its bound, which is no narrower than the growth `least` over the time measured: less is noise."""
     if len(samples) < FEWEST:
-        return None
+        return Slope(name, None, bound, unit)
+    hours = (samples[-1].at - samples[0].at) / 3600
+    return Slope(name, _per_hour(samples, value, by_life), round(max(bound, least / hours), 1), unit)
+
+
+def _per_hour(samples: Sequence[Sample], value: Callable[[Sample], float], by_life: bool) -> float:
+    """The least-squares slope, lives set side by side: each counts from its own mean."""
     lives: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for one in samples:
         lives[one.life if by_life else 0].append((one.at / 3600, value(one)))

@@ -43,3 +43,11 @@ def test_too_few_samples_tell_nothing() -> None:
     found = slopes(samples(lambda age, at: 100, seconds=60))
     assert [slope.per_hour for slope in found] == [None] * 4
     assert "too short" in found[0].line()
+
+
+def test_a_short_run_is_allowed_its_noise() -> None:
+    """The bound of a few minutes is wider, for a growth that would be small over them; a leak is beyond it all the same."""
+    few = slopes(samples(lambda age, at: 100 + 100 * at / 3600, seconds=480))[0]
+    assert few.per_hour == pytest.approx(100, abs=0.1)
+    assert (few.well, few.bound > 100) == (True, True)
+    assert not slopes(samples(lambda age, at: 100 + at / 10, seconds=480))[0].well
