@@ -65,7 +65,7 @@ class Limits:
 
 def random_kills(limits: Limits) -> tuple[Part, list[str], str]:
     """The part, its facts in lines, and the name of the S3 server."""
-    part, until, tallies = Part(limits.kills), limits.share(0.45), list[Tally]()
+    part, until, tallies = Part(limits.kills), limits.share(0.5), list[Tally]()
     began = time.monotonic()
     seeds = _seeds(limits.seed, -(-limits.kills // KILLS_EACH), until)
     with running_server() as server:
@@ -121,7 +121,7 @@ def _list(counts: Counter[str]) -> str:
 
 
 def state_machine(limits: Limits) -> Part:
-    part, until = Part(limits.examples), limits.share(0.8)
+    part, until = Part(limits.examples), limits.share(0.5)
     began = time.monotonic()
     piece = PIECE if limits.seconds is None else 60
     seeds = _seeds(limits.seed, -(-limits.examples // piece), until)

@@ -36,6 +36,9 @@ FIRST_KILLS = 6
 LONGEST_LIFE = 4.0
 """Seconds after which a daemon that nothing has killed yet is killed by hand."""
 
+FORGETFUL = ("no_idempotency", "no_sha256", "null_internal_id")
+"""Ways of a server in the field, which each fourth history meets: it cannot know that an effect comes a second time."""
+
 WELL = {0, 3, 5}
 """Exit codes of runs under faults: done, partly, temporary. Anything else is a finding."""
 
@@ -86,7 +89,8 @@ class Stage:
     """What all histories share: servers that run, and the parent of the product's processes."""
 
     server: S3Server
-    api: LethalApi
+    strict: LethalApi
+    forgetful: LethalApi
     parent: Preloaded
     client: Any
     folder: Path
@@ -98,8 +102,12 @@ def stage(server: S3Server) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="sync-kills-"))
     client = s3_client(server)
     try:
-        with lethal_api(folder / "api") as api, preloaded() as parent:
-            yield Stage(server, api, parent, client, folder)
+        with (
+            lethal_api(folder / "strict") as strict,
+            lethal_api(folder / "forgetful", *FORGETFUL) as forgetful,
+            preloaded() as parent,
+        ):
+            yield Stage(server, strict, forgetful, parent, client, folder)
     finally:
         client.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,12 +118,13 @@ class History:
 
     def __init__(self, stage: Stage, seed: int, kills: int, endpoint: str | None = None) -> None:
         """`endpoint` is where the product finds the S3 server, if not where it is: a proxy that makes faults of its own."""
-        self._stage, self._api = stage, stage.api
+        self._remembers = seed % 4 != 0
+        self._stage, self._api = stage, stage.strict if self._remembers else stage.forgetful
         self._chance = random.Random(seed)
         self._wanted = kills
         self._bucket = Bucket(stage.client, f"kills-{seed}-{time.monotonic_ns()}")
         self._folder = stage.folder / self._bucket.name
-        self._env = settings_for(stage.server, self._bucket.name, stage.api.url) | SETTINGS
+        self._env = settings_for(stage.server, self._bucket.name, self._api.url) | SETTINGS
         self._env |= {name: self._chance.choice(values) for name, values in VARIED.items()}
         if endpoint is not None:
             self._env["CUSTOMER_S3_ENDPOINT"] = endpoint
@@ -246,8 +255,9 @@ class History:
         files = self._api.files()
         for finding in self._truth.unknown(files) + self._truth.differences(files):
             self._find(finding)
-        for finding in self._truth.duplicates(self._api.effects_in_order()):
-            self._find(finding)
+        if self._remembers:
+            for finding in self._truth.duplicates(self._api.effects_in_order()):
+                self._find(finding)
         if conflicts := self._api.counters()["key_conflicts"]:
             self._find(f"{conflicts} keys were used for another effect")
 

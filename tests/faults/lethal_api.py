@@ -118,11 +118,11 @@ async def _order_of(receive: Receive) -> _Order | None:
     return _Order(**told) if told else None
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *ways: str) -> None:
     with listen("127.0.0.1", 0) as listening:
         sys.stdout.write(f"{address(listening)}\n")
         sys.stdout.flush()
-        app = Executioner(create_app(folder, sync=False, calls_kept=100_000))
+        app = Executioner(create_app(folder, sync=False, calls_kept=100_000, **dict.fromkeys(ways, True)))
         config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -148,10 +148,10 @@ class LethalApi(Api):
 
 
 @contextmanager
-def lethal_api(folder: Path) -> Iterator[LethalApi]:
-    """The server over `folder` as a process of its own, ended with the block."""
+def lethal_api(folder: Path, *ways: str) -> Iterator[LethalApi]:
+    """The server over `folder` as a process of its own, ended with the block; `ways` are switches of the mock API."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.lethal_api", str(folder)],
+        [sys.executable, "-m", "tests.faults.lethal_api", str(folder), *ways],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -164,4 +164,4 @@ def lethal_api(folder: Path) -> Iterator[LethalApi]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
