@@ -236,7 +236,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=2_000)
     parser.add_argument("--examples", type=int, default=10_000, help="histories of the state machine")
     parser.add_argument(
-        "--minutes", type=float, help="stop taking on more after so long; the page says how far it came"
+        "--minutes", type=float, help="for kills and histories together; the page says how far they came"
     )
     parser.add_argument("--seed", type=int, default=int(time.time() // 86_400), help="the first one; default: today's")
     options = parser.parse_args()
