@@ -17,6 +17,9 @@ PAGE = ROOT / "docs" / "reliability.md"
 FIGURES = ROOT / "docs" / "reliability.json"
 Figures = Mapping[str, Any]
 
+PARTS = {"kills": "random kills", "machine": "state machine", "tests": "tests", "soak": "soak, minutes"}
+"""What there are figures of: each a date, a seed, how many cases of how many wanted, seconds, failures and facts in lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -121,7 +124,7 @@ def proof_files() -> list[str]:
 
 
 def record(part: str, figures: Figures) -> None:
-    """Puts the figures of one part (`chaos`, `soak`) in the place of its last ones, and writes the page anew."""
+    """Puts the figures of one part (of `PARTS`) in the place of its last ones, and writes the page anew."""
     known = {**_known(), part: figures}
     FIGURES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
     PAGE.write_text(page(known), "utf-8")
@@ -137,19 +140,8 @@ def _known() -> dict[str, Any]:
 
 def page(known: Figures) -> str:
     """The whole page from the figures, without asking anything else."""
-    chaos, soak = known.get("chaos", {}), known.get("soak", {})
-    parts = [
-        HEAD,
-        _verdict(chaos),
-        _promises(chaos, soak),
-        _parts(chaos),
-        _files(chaos),
-        _failures(chaos),
-        _soak(soak),
-        HOLES,
-        TAIL,
-    ]
-    return "\n".join(part for part in parts if part) + "\n"
+    parts = [HEAD, _verdict(known), _promises(known), _parts(known), _failures(known), _soak(known.get("soak"))]
+    return "\n".join([*parts, HOLES, TAIL, _files(known)]) + "\n"
 
 
 HEAD = """# Reliability: the promises, and the proof of each
@@ -188,81 +180,70 @@ it is there, or when its effect is done and its answer is not sent.
 """
 
 
-def _verdict(chaos: Figures) -> str:
-    if not chaos:
-        return "`make chaos` has not been run yet.\n"
-    holes = len(chaos["failures"])
-    word = "**No hole was found.**" if not holes else f"**{holes} FAILED, see below.**"
-    cut = "" if chaos["whole"] else " It was a shortened run: what was wanted stands beside what was reached."
-    when = f"{chaos['date']}, seed {chaos['seed']}, {_time(chaos['seconds'])}, on {chaos['server']}"
-    return f"Last chaos run: {when}.{cut} {word}\n"
+def _verdict(known: Figures) -> str:
+    missing = [name for part, name in PARTS.items() if part not in known]
+    failing = [name for part, name in PARTS.items() if part in known and known[part]["failures"]]
+    short = [name for part, name in PARTS.items() if part in known and _is_short(known[part])]
+    told = [
+        f"**FAILED: {', '.join(failing)}.**" if failing else "No hole is open." if len(missing) < len(PARTS) else ""
+    ]
+    told += [f"Shortened runs, smaller than what is wanted: {', '.join(short)}." if short else ""]
+    told += [f"Not run yet: {', '.join(missing)}." if missing else ""]
+    return " ".join(word for word in told if word) + "\n"
 
 
-def _promises(chaos: Figures, soak: Figures) -> str:
+def _is_short(part: Figures) -> bool:
+    return bool(part["done"] < part["wanted"])
+
+
+def _promises(known: Figures) -> str:
     lines = ["## The promises", "", "| | promise | proof, with the cases of the last run |", "|---|---|---|"]
     for promise in PROMISES:
-        proofs = [_proof(pattern, chaos, soak) for pattern in promise.proofs]
+        proofs = [_proof(pattern, known) for pattern in promise.proofs]
         lines.append(f"| {promise.number} | {promise.text} | {'<br>'.join(p for p in proofs if p)} |")
     return "\n".join(lines) + "\n"
 
 
-def _proof(pattern: str, chaos: Figures, soak: Figures) -> str:
+def _proof(pattern: str, known: Figures) -> str:
     """One proof and how it went; empty for a pattern that meets no file."""
-    if pattern == "soak":
-        return f"soak: {soak['minutes']:g} minutes, {_word(soak['well'])}" if soak else "soak: not run yet"
     if "/" not in pattern:
-        part = chaos.get("parts", {}).get(pattern)
-        return f"{NAMES[pattern]}: {_reached(part)}" if part else f"{NAMES[pattern]}: not run yet"
-    files = chaos.get("files", {})
+        return f"{PARTS[pattern]}: {_reached(known[pattern])}" if pattern in known else f"{PARTS[pattern]}: not run yet"
+    files = known.get("tests", {}).get("files", {})
     return "<br>".join(f"`{name}`: {_cases(files[name])}" for name in files if fnmatch.fnmatch(name, pattern))
 
 
-NAMES = {"kills": "random kills", "machine": "state machine"}
+def _parts(known: Figures) -> str:
+    lines = ["## The last runs", "", "| part | cases | wanted | took | when | result |", "|---|---|---|---|---|---|"]
+    for part, name in PARTS.items():
+        if part in known:
+            lines.append(f"| {name} | {_row(known[part])} |")
+    facts = [f"- {line}" for part in PARTS for line in known.get(part, {}).get("facts", [])]
+    return "\n".join([*lines, "", *facts]) + "\n"
 
 
-def _parts(chaos: Figures) -> str:
-    if not chaos:
-        return ""
-    lines = ["## The last chaos run", "", "| part | cases | wanted | took | result |", "|---|---|---|---|---|"]
-    for name, part in chaos["parts"].items():
-        lines.append(
-            f"| {NAMES[name]} | {part['done']:,} | {part['wanted']:,} | {_time(part['seconds'])} | {_word(part['well'])} |"
-        )
-    tests, took = sum(f["cases"] for f in chaos["files"].values()), chaos["tests_seconds"]
-    lines.append(f"| tests below | {tests:,} | {tests:,} | {_time(took)} | {_word(not _failed(chaos['files']))} |")
-    return "\n".join([*lines, "", *(f"- {line}" for line in chaos["facts"])]) + "\n"
+def _row(part: Figures) -> str:
+    when = f"{part['date']}, seed {part['seed']}" if part["seed"] is not None else part["date"]
+    return f"{part['done']:,} | {part['wanted']:,} | {_time(part['seconds'])} | {when} | {_word(not part['failures'])}"
 
 
-def _files(chaos: Figures) -> str:
-    if not chaos:
-        return ""
-    lines = ["## The tests of the last chaos run", "", "| file | cases | took |", "|---|---|---|"]
-    lines += [f"| `{name}` | {_cases(file)} | {file['seconds']:.0f} s |" for name, file in chaos["files"].items()]
-    return "\n".join(lines) + "\n"
+def _files(known: Figures) -> str:
+    files = known.get("tests", {}).get("files", {})
+    lines = ["## The tests, file by file", "", "| file | cases | took |", "|---|---|---|"]
+    lines += [f"| `{name}` | {_cases(file)} | {file['seconds']:.0f} s |" for name, file in files.items()]
+    return "\n".join(lines)
 
 
-def _failures(chaos: Figures) -> str:
-    if not chaos:
-        return ""
-    lines = [f"- {line}" for line in chaos["failures"]] or ["None."]
-    return "\n".join(["## Holes of the last chaos run", "", *lines]) + "\n"
+def _failures(known: Figures) -> str:
+    found = [f"- {PARTS[part]}: {line}" for part in PARTS for line in known.get(part, {}).get("failures", [])]
+    return "\n".join(["## Failures of the last runs", "", *(found or ["None."])]) + "\n"
 
 
-def _soak(soak: Figures) -> str:
-    if not soak:
+def _soak(soak: Figures | None) -> str:
+    if soak is None:
         return "## The last soak\n\nNot run yet.\n"
-    share = soak["faults"] / max(1, soak["calls"])
-    done = soak["converged_in"]
-    lines = [
-        "## The last soak", "",
-        f"{soak['date']}, seed {soak['seed']}, {soak['minutes']:g} minutes, {soak['kills']} kills, {soak['calls']:,} calls "
-        f"of the mock API, {share:.1%} of them spoiled: {_word(soak['well'])}.", "",
-        "| | growth per hour | bound |", "|---|---|---|",
-    ]  # fmt: skip
+    lines = ["## The last soak", "", "| | growth per hour | bound |", "|---|---|---|"]
     lines += [f"| {s['name']} | {_growth(s)} | {s['bound']:g} {s['unit']} |" for s in soak["slopes"]]
-    lines += ["", f"Peak of resident memory {soak['peak_mb']:.0f} MB. "
-              + ("It did **not** converge." if done is None else f"It converged {done:.0f} s after the last fault.")]  # fmt: skip
-    return "\n".join([*lines, *(f"- {line}" for line in soak["findings"])]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _growth(slope: Figures) -> str:
@@ -272,17 +253,13 @@ def _growth(slope: Figures) -> str:
 
 
 def _reached(part: Figures) -> str:
-    cut = "" if part["done"] >= part["wanted"] else f" of {part['wanted']:,}"
-    return f"{part['done']:,}{cut}, {_word(part['well'])}"
+    cut = f" of {part['wanted']:,}" if _is_short(part) else ""
+    return f"{part['done']:,}{cut}, {_word(not part['failures'])}"
 
 
 def _cases(file: Figures) -> str:
     skipped = f", {file['skipped']} skipped" if file["skipped"] else ""
     return f"{file['cases']:,}{skipped}, {_word(not file['failed'])}"
-
-
-def _failed(files: Mapping[str, Figures]) -> int:
-    return sum(file["failed"] for file in files.values())
 
 
 def _word(well: bool) -> str:

@@ -30,6 +30,9 @@ from tests.faults.truth import Truth
 from tests.real_s3 import S3Server, running_server
 
 ROOT = Path(__file__).resolve().parent.parent
+WHOLE = 30.0
+"""Minutes of a soak that counts as whole."""
+
 TICK = 0.5
 SAMPLED_EVERY = 5.0
 TOLD_EVERY = 30.0
@@ -216,19 +219,23 @@ def told(outcome: Outcome, minutes: float) -> tuple[list[str], bool]:
     return lines, done is not None and not outcome.findings and all(slope.well for slope in found)
 
 
-def figures(outcome: Outcome, minutes: float, seed: int, well: bool) -> dict[str, Any]:
+def figures(outcome: Outcome, minutes: float, seed: int, lines: list[str]) -> dict[str, Any]:
     """What the page of figures keeps of it."""
+    found = slopes(outcome.samples)
+    steep = [slope.line() for slope in found if not slope.well]
+    left = [] if outcome.converged_in is not None else ["it did not converge"]
+    peak = max(one.rss for one in outcome.samples) / MB
     return {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()), "minutes": minutes, "seed": seed, "well": well,
-        "kills": outcome.kills, "calls": outcome.calls, "faults": outcome.faults, "converged_in": outcome.converged_in,
-        "peak_mb": max(one.rss for one in outcome.samples) / MB, "findings": outcome.findings[:20],
-        "slopes": [asdict(slope) | {"well": slope.well} for slope in slopes(outcome.samples)],
+        "date": time.strftime("%Y-%m-%d", time.gmtime()), "seed": seed, "seconds": minutes * 60,
+        "done": minutes, "wanted": WHOLE, "failures": [*outcome.findings[:20], *steep, *left],
+        "facts": [f"soak {lines[0].rstrip(':')}; peak of resident memory {peak:.0f} MB; {lines[5].strip()}"],
+        "slopes": [asdict(slope) | {"well": slope.well} for slope in found],
     }  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=WHOLE)
     parser.add_argument("--kills", type=int, default=8, help="of the daemon, in the first half; one more at the end")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
@@ -243,7 +250,7 @@ def main() -> int:
     if options.samples:
         options.samples.write_text("".join(json.dumps(asdict(one)) + "\n" for one in outcome.samples))
     if options.write:
-        record("soak", figures(outcome, options.minutes, options.seed, well))
+        record("soak", figures(outcome, options.minutes, options.seed, lines))
     if well:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if well else 1

@@ -122,7 +122,8 @@ def main(folder: Path, *ways: str) -> None:
     with listen("127.0.0.1", 0) as listening:
         sys.stdout.write(f"{address(listening)}\n")
         sys.stdout.flush()
-        app = Executioner(create_app(folder, sync=False, calls_kept=100_000, **dict.fromkeys(ways, True)))
+        switches: dict[str, Any] = dict.fromkeys(ways, True)
+        app = Executioner(create_app(folder, sync=False, calls_kept=100_000, **switches))
         config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listening])
 

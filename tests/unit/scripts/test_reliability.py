@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,57 +13,78 @@ from scripts import chaos, reliability
 from scripts.reliability import PROMISES, page, proof_files
 
 
-def chaos_figures(**changes: Any) -> dict[str, Any]:
-    part = {"wanted": 100, "done": 100, "seconds": 9, "well": True}
-    file = {"cases": 7, "failed": 0, "skipped": 0, "seconds": 1.0}
-    figures = {
-        "date": "2026-11-21", "seed": 5, "server": "MinIO", "seconds": 60, "whole": True, "facts": [], "failures": [],
-        "parts": {"kills": part, "machine": part}, "files": {"tests/e2e/test_keys.py": file}, "tests_seconds": 1.0,
-    }  # fmt: skip
-    return figures | changes
+def part(**changes: Any) -> dict[str, Any]:
+    return {
+        "date": "2026-11-21", "seed": 5, "done": 100, "wanted": 100, "seconds": 9.0, "failures": [], "facts": ["a fact"]
+    } | changes  # fmt: skip
+
+
+def file(failed: int = 0) -> dict[str, Any]:
+    return {"cases": 7, "failed": failed, "skipped": 0, "seconds": 1.0}
+
+
+def known(**changes: Any) -> dict[str, Any]:
+    tests = part(seed=None, files={"tests/e2e/test_keys.py": file()})
+    return {"kills": part(), "machine": part(), "tests": tests, "soak": part(slopes=[])} | changes
 
 
 def test_a_page_without_runs_says_so() -> None:
     """Nothing is claimed that was not run."""
     text = page({})
-    assert text.count("not run yet") >= 5
+    assert "Not run yet: random kills, state machine, tests, soak" in text
     assert "passed" not in text
+    assert "No hole is open" not in text
 
 
 def test_a_good_run_is_told_with_its_cases() -> None:
-    """Each proof stands with its number of cases."""
-    text = page({"chaos": chaos_figures()})
-    assert "No hole was found" in text
+    """Each proof stands with its number of cases, each part with its date and seed."""
+    text = page(known())
+    assert "No hole is open." in text
     assert "`tests/e2e/test_keys.py`: 7, passed" in text
     assert "random kills: 100, passed" in text
+    assert "| random kills | 100 | 100 | 9 s | 2026-11-21, seed 5 | passed |" in text
     assert "FAILED" not in text
 
 
 def test_a_failure_is_told_as_one() -> None:
     """A failing file and a failing part are written as failing, and each finding with how to repeat it."""
-    file = {"cases": 7, "failed": 2, "skipped": 0, "seconds": 1.0}
-    part = {"wanted": 100, "done": 75, "seconds": 9, "well": False}
-    text = page({"chaos": chaos_figures(
-        files={"tests/e2e/test_keys.py": file}, parts={"kills": part, "machine": part}, failures=["lost: a; again with: x"]
-    )})  # fmt: skip
-    assert "1 FAILED" in text
+    text = page(known(kills=part(done=75, failures=["lost: a; again with: x"]), tests=part(
+        files={"tests/e2e/test_keys.py": file(failed=2)}, failures=["again with: y"]
+    )))  # fmt: skip
+    assert "**FAILED: random kills, tests.**" in text
     assert "`tests/e2e/test_keys.py`: 7, **FAILED**" in text
     assert "random kills: 75 of 100, **FAILED**" in text
-    assert "- lost: a; again with: x" in text
+    assert "- random kills: lost: a; again with: x" in text
+    assert "No hole is open" not in text
 
 
 def test_a_shortened_run_is_told_as_one() -> None:
     """The reader sees that fewer cases were run than wanted."""
-    assert "shortened run" in page({"chaos": chaos_figures(whole=False)})
+    text = page(known(machine=part(done=60)))
+    assert "Shortened runs, smaller than what is wanted: state machine." in text
+    assert "state machine: 60 of 100, passed" in text
+
+
+def test_parts_are_kept_until_they_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is recorded takes the place of its last figures, and of no others."""
+    monkeypatch.setattr(reliability, "FIGURES", tmp_path / "figures.json")
+    monkeypatch.setattr(reliability, "PAGE", tmp_path / "page.md")
+    for figures in (part(done=1), part(done=2)):
+        reliability.record("kills", figures)
+    reliability.record("machine", part())
+    kept = json.loads((tmp_path / "figures.json").read_text())
+    assert (kept["kills"]["done"], sorted(kept)) == (2, ["kills", "machine"])
+    assert "random kills: 2 of 100" in (tmp_path / "page.md").read_text()
 
 
 def test_each_promise_has_a_proof_that_exists() -> None:
-    """No promise stands without a test file, a part or the soak."""
+    """No promise stands without a test file or a part."""
     files = proof_files()
-    assert files
     for promise in PROMISES:
-        proofs = [p for p in promise.proofs if "/" not in p or any(reliability.fnmatch.fnmatch(f, p) for f in files)]
-        assert proofs, promise
+        parts = [proof for proof in promise.proofs if proof in reliability.PARTS]
+        tests = [name for name in files for proof in promise.proofs if Path(name).match(proof)]
+        assert parts or tests, promise
+        assert all("/" in proof or proof in reliability.PARTS for proof in promise.proofs), promise
 
 
 def test_failed_cases_are_counted_and_named() -> None:
@@ -80,10 +103,11 @@ def test_failed_cases_are_counted_and_named() -> None:
 
 @pytest.mark.parametrize(("failures", "code"), [([], 0), (["something"], 1)])
 def test_the_exit_code_tells(monkeypatch: pytest.MonkeyPatch, failures: list[str], code: int) -> None:
-    """A run with a failure ends with 1, after the page was written."""
-    written: list[Any] = []
+    """A run with a failure ends with 1, after every part was run and written down."""
+    written: list[str] = []
+    runs = dict.fromkeys(chaos.RUNS, lambda limits: chaos.Part(1, failures=list(failures)))
     monkeypatch.setattr("sys.argv", ["chaos"])
-    monkeypatch.setattr(chaos, "run", lambda limits: chaos_figures(failures=failures))
-    monkeypatch.setattr(chaos, "record", lambda part, figures: written.append((part, figures["failures"])))
+    monkeypatch.setattr(chaos, "RUNS", runs)
+    monkeypatch.setattr(chaos, "record", lambda name, figures: written.append(name))
     assert chaos.main() == code
-    assert written == [("chaos", failures)]
+    assert written == ["tests", "kills", "machine"]
