@@ -76,6 +76,7 @@ def _catalogue(config: SyncConfig) -> DatabaseManager:
 
 def customer_adapters(config: SyncConfig) -> Adapters:
     """The adapters of the route `customer`. Raises ConfigurationError where no bucket is set."""
+    from sync_service.clients.api_token import Token
     from sync_service.clients.infrastructure_api import InfrastructureAPI
     from sync_service.clients.s3_manager import S3Manager
     from sync_service.destinations.file_manager import FileManagerDestination
@@ -98,8 +99,10 @@ def customer_adapters(config: SyncConfig) -> Adapters:
     api = InfrastructureAPI(
         config.file_manager_api_url,
         config.mock_api_url,
-        file_manager_token=_plain(config.file_manager_token) or None,
-        mock_api_token=_plain(config.mock_api_token) or None,
+        file_manager_token=Token(
+            _plain(config.file_manager_token), hide.learning(config.renewal("FILE_MANAGER_API_TOKEN"))
+        ),
+        mock_api_token=Token(_plain(config.mock_api_token), hide.learning(config.renewal("MOCK_API_TOKEN"))),
         max_connections=config.max_workers + 4,
         keep_alive=config.cache_connections,
         hide=hide,

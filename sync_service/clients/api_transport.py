@@ -12,11 +12,13 @@ from yarl import URL
 
 from sync_service.clients import api_answers, api_errors
 from sync_service.clients.api_answers import Json
+from sync_service.clients.api_token import Token
 from sync_service.clients.api_upload import FormStream
 from sync_service.models.crashpoints import passing
-from sync_service.models.errors import BadAnswer, SyncError
+from sync_service.models.errors import BadAnswer, Renewed, SyncError
 
 _MIB = 1024 * 1024
+_UNAUTHORISED = 401
 ANSWER_LIMIT = _MIB
 _PARSE_IN_THREAD = _MIB // 4
 
@@ -40,15 +42,7 @@ class Server:
     """Where a part of the API is served, and the token it takes."""
 
     url: str
-    token: str | None = field(default=None, repr=False)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
-
-    def without_token(self, text: str) -> str:
-        """A server may put our own headers into its words."""
-        return text.replace(self.token, "***") if self.token else text
+    token: Token = field(default_factory=Token, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +94,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             if stream is not None and stream.failure is not None:
                 raise stream.failure from None
-            hide = self._hider(server)
+            hide = self._hider(server.token.value)
             raise api_errors.for_failure(error, request.label, request.subject, hide) from error
         finally:
             if stream is not None:
@@ -114,36 +108,43 @@ class Transport:
 
     async def _answered(self, server: Server, request: Request) -> Json:
         query = f"?{urlencode(request.query)}" if request.query else ""
+        token = server.token.value
         passing("call begun")
         async with self._opened_session().request(
             request.method,
             URL(server.url + request.endpoint + query, encoded=True),
             data=request.body,
-            headers=server.headers | request.headers,
+            headers=server.token.headers | request.headers,
             timeout=self.timeouts.of(request.size),
             allow_redirects=False,
         ) as response:
             passing("answer's headers received")
             if not 200 <= response.status < 300:
-                raise await self._refusal(server, request, response)
+                raise await self._refusal(server, request, response, token)
             answer = await self._object(response, request)
             passing("answer's body received")
             return answer
 
-    async def _refusal(self, server: Server, request: Request, response: aiohttp.ClientResponse) -> SyncError:
-        hide = self._hider(server)
+    async def _refusal(
+        self, server: Server, request: Request, response: aiohttp.ClientResponse, token: str | None
+    ) -> SyncError:
+        hide = self._hider(token)
+        words = await _words(response, hide)
+        if response.status == _UNAUTHORISED and server.token.renewed(token):
+            return Renewed(f"{request.label}: the token was refused, there is a newer one", subject=request.subject)
         return api_errors.for_status(
             response.status,
             response.headers,
-            words=await _words(response, hide),
+            words=words,
             label=request.label,
             subject=request.subject,
             now=self._clock(),
             hide=hide,
         )
 
-    def _hider(self, server: Server) -> api_errors.Hide:
-        return lambda text: server.without_token(self._hide(text))
+    def _hider(self, token: str | None) -> api_errors.Hide:
+        """A server may put our own headers into its words."""
+        return lambda text: self._hide(text).replace(token, "***") if token else self._hide(text)
 
     async def _object(self, response: aiohttp.ClientResponse, request: Request) -> Json:
         body = await api_answers.read_limited(response.content, request.limit)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sync_service.clients.api_answers import Json, plain_text
+from sync_service.clients.api_token import Token
 from sync_service.clients.api_transport import Request, Server, Timeouts, Transport
 from sync_service.clients.api_upload import Upload, multipart
 from sync_service.models.crashpoints import passing
@@ -64,8 +65,8 @@ class InfrastructureAPI:
         file_manager_url: str | None,
         mock_api_url: str,
         *,
-        file_manager_token: str | None = None,
-        mock_api_token: str | None = None,
+        file_manager_token: str | Token | None = None,
+        mock_api_token: str | Token | None = None,
         max_connections: int = 10,
         keep_alive: bool = True,
         timeouts: Timeouts | None = None,
@@ -76,10 +77,10 @@ class InfrastructureAPI:
 
         `hide` takes secrets out of what a server says of its errors: some repeat our own headers there.
         """
-        self._events = Server(mock_api_url.rstrip("/"), mock_api_token)
+        self._events = Server(mock_api_url.rstrip("/"), Token.of(mock_api_token))
         self._files = self._events
         if file_manager_url:
-            self._files = Server(file_manager_url.rstrip("/"), file_manager_token)
+            self._files = Server(file_manager_url.rstrip("/"), Token.of(file_manager_token))
         self._transport = Transport(
             max_connections=max_connections,
             keep_alive=keep_alive,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -15,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sync_service.models import setting_types as kinds
-from sync_service.models.environment import Given, read_settings
+from sync_service.models.environment import Given, read_settings, secret_text
 from sync_service.models.errors import ConfigurationError
 from sync_service.models.text import shown
 
@@ -92,6 +93,7 @@ class SyncConfig(BaseSettings):
     status_token: kinds.Secret | None = None
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Self:
@@ -109,6 +111,7 @@ class SyncConfig(BaseSettings):
         if problems:
             raise ConfigurationError(problems)
         config._origins = {name: found.origin for name, found in given.items()}
+        config._files = {name: found.file for name, found in given.items() if found.file is not None}
         return config
 
     @classmethod
@@ -143,6 +146,11 @@ class SyncConfig(BaseSettings):
         """The bearer token for `file_manager_url`."""
         shared = self.mock_api_token if self.file_manager_api_url is None else None
         return self.file_manager_api_token or shared
+
+    def renewal(self, name: str) -> Callable[[], str] | None:
+        """Reads the secret `name` again, where it is in a file of its own (it may have been renewed there)."""
+        file = self._files.get(name)
+        return partial(secret_text, file) if file is not None else None
 
     @property
     def events_url(self) -> str:

@@ -17,10 +17,11 @@ _SECRET_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The text of one variable and where it was found."""
+    """The text of one variable and where it was found; `file` where it is a file that holds nothing else."""
 
     text: str
     origin: str
+    file: Path | None = None
 
 
 @dataclass(slots=True)
@@ -86,19 +87,20 @@ def _read_secret_file(name: str, path: str | None, reading: Reading) -> None:
         reading.problems.append(f"{name} and {name}_FILE are both set, expected one of them")
         return
     try:
-        text = _secret_text(Path(path.strip()))
+        text = secret_text(Path(path.strip()))
     except (OSError, ValueError) as error:
         reading.problems.append(
             f"{name}_FILE={shown(path)}: {_reason(error)}, expected the path of a readable text file"
         )
         return
     if text:
-        reading.given[name] = Given(text, f"file {path.strip()} ({name}_FILE)")
+        reading.given[name] = Given(text, f"file {path.strip()} ({name}_FILE)", Path(path.strip()))
     else:
         reading.problems.append(f"{name}_FILE={shown(path)}: the file is empty, expected the secret in it")
 
 
-def _secret_text(path: Path) -> str:
+def secret_text(path: Path) -> str:
+    """The secret in a file, without the end of its line. Raises OSError, ValueError."""
     with path.open("rb") as file:
         content = file.read(_SECRET_LIMIT + 1)
     if len(content) > _SECRET_LIMIT:

@@ -7,7 +7,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -38,6 +38,18 @@ class Mask:
         parts = [re.escape(form) for form in sorted(self._known, key=lambda form: (-len(form), form))]
         self._pattern = re.compile("|".join(parts)) if parts else None
         return self
+
+    def learning(self, read: Callable[[], str] | None) -> Callable[[], str] | None:
+        """`read`, with all that it gives replaced from then on."""
+        if read is None:
+            return None
+
+        def learned() -> str:
+            secret = read()
+            self.learn([secret])
+            return secret
+
+        return learned
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(MASKED, text) if self._pattern else text

@@ -23,6 +23,7 @@ from sync_service.models.errors import (
     OutcomeUnknown,
     PathTaken,
     Refused,
+    Renewed,
     SourceMoved,
     StoredWrong,
     SyncError,
@@ -133,7 +134,7 @@ class Courier:
             attempts.operation = filled(operation, opened.info)
             try:
                 return await self._destination.apply(attempts.operation, self._key_of(attempts.operation), content)
-            except (Unreachable, Throttled, Refused, Denied, StoredWrong):
+            except (Unreachable, Throttled, Renewed, Refused, Denied, StoredWrong):
                 raise
             except SyncError:
                 attempts.may_have_applied = attempts.may_have_applied or content.begun

@@ -65,3 +65,13 @@ def test_every_secret_setting_is_known(tmp_path: Path, monkeypatch: pytest.Monke
         None,
     )
     assert sorted(secret_values(config)) == ["a-key", "a-secret", "a-token", "chain-token", "from-a-file"]
+
+
+def test_a_secret_that_is_read_again_is_masked_too() -> None:
+    """A renewed token is known from the moment that it is read; where nothing can be read again, nothing is."""
+    mask = Mask(["old-token"])
+    read = mask.learning(lambda: "new-token")
+    assert mask("new-token") == "new-token"
+    assert read is not None and read() == "new-token"
+    assert mask("old-token new-token") == "*** ***"
+    assert mask.learning(None) is None
