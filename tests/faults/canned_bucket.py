@@ -63,12 +63,14 @@ def _contents(entry: Entry) -> str:
 
 @dataclass
 class CannedBucket:
-    """`objects` is the truth. `damage` changes each page of the listing; `refused_tokens` are no longer taken."""
+    """`objects` is the truth. `damage` changes each page of the listing; `refused_tokens` are no longer taken; without
+    `pins` it knows no If-Match."""
 
     page_size: int = 4
     objects: dict[str, Held] = field(default_factory=dict)
     damage: Callable[[Listing], Listing] = lambda page: page
     refused_tokens: bool = False
+    pins: bool = True
     asked: list[Asked] = field(default_factory=list)
 
     def put(self, key: str, body: bytes, etag: str | None = None, **headers: str) -> None:
@@ -105,7 +107,7 @@ class CannedBucket:
         held = self.objects.get(key)
         if held is None:
             return error(404, "NoSuchKey")
-        if asked.headers.get("if-match", f'"{held.etag}"') != f'"{held.etag}"':
+        if self.pins and asked.headers.get("if-match", f'"{held.etag}"') != f'"{held.etag}"':
             return error(412, "PreconditionFailed")
         headers = {"ETag": f'"{held.etag}"', "Last-Modified": _MODIFIED, "Content-Type": "text/plain", **held.headers}
         return Reply(body=held.body, headers=headers)

@@ -13,7 +13,7 @@ from sync_service.models.errors import SyncError
 from sync_service.services import scanner
 from sync_service.services.scanner import Scanner
 from sync_service.sources.s3_bucket import S3BucketSource
-from tests.fakes.scripted_s3 import Asked, Reply
+from tests.fakes.scripted_s3 import Asked, Reply, error
 from tests.faults.canned_bucket import CannedBucket, Listing, with_keys
 from tests.faults.canned_wire import manager_on
 from tests.faults.listing_damage import Variant
@@ -80,6 +80,7 @@ async def test_a_listing_that_contradicts_itself(
     result = await route.run("scan")
     assert (route.kinds, int(result.exit_code)) == ({BROKEN}, 5)
     assert not any(effect.startswith("delete") for effect in route.files.effects)
+    assert len(bucket.asked) < 50
     bucket.damage = lambda page: page
     await route.until(lambda: route.files.contents == bucket.contents, "scan")
 
@@ -114,6 +115,24 @@ async def test_an_empty_listing_of_a_full_bucket(route: Route, bucket: CannedBuc
     assert "empty" in route.status()["reason"]
 
 
+async def test_keys_that_may_no_longer_list_the_buckets(route: Route, bucket: CannedBucket) -> None:
+    """The bucket's making can no longer be asked for: that makes it no other bucket, and holds no deletes."""
+
+    async def less(asked: Asked) -> Reply:
+        return error(403, "AccessDenied") if asked.target == "/" else await bucket.answer(asked)
+
+    source_of(route)._manager = manager_on(less)
+    result = await route.run("scan")
+    assert (int(result.exit_code), route.files.contents) == (0, bucket.contents)
+
+
+def source_of(route: Route) -> S3BucketSource:
+    """The source of a service that runs."""
+    assert route._open is not None and route._open.parts is not None
+    assert isinstance(route._open.parts.source, S3BucketSource)
+    return route._open.parts.source
+
+
 async def test_a_token_that_expired(route: Route, bucket: CannedBucket) -> None:
     """The listing goes on after the last key."""
     bucket.refused_tokens = True
@@ -130,10 +149,8 @@ async def test_a_proxy_without_its_server(route: Route, bucket: CannedBucket) ->
             return Reply(404, "default backend - 404", {"Content-Type": "text/plain"})
         return await bucket.answer(asked)
 
-    route_in_trouble = manager_on(in_trouble)
     bucket.damage = LOST["a page lost"]
-    assert route._open is not None and route._open.parts is not None
-    route._open.parts.source._manager = route_in_trouble  # type: ignore[attr-defined]
+    source_of(route)._manager = manager_on(in_trouble)
     await route.run("scan")
     assert not any(effect.startswith("delete") for effect in route.files.effects)
 

@@ -12,8 +12,21 @@ import pytest
 from tests.fakes.scripted_s3 import Reply, error
 from tests.faults import s3_proxy as proxies
 from tests.faults.canned_bucket import CannedBucket
+from tests.faults.real_bucket import manager_of, world_on
 from tests.faults.route import Route
-from tests.faults.s3_proxy import Matches, S3Proxy, Spoils, cut_at, first, instead, now_and_then, proxy_of, wrong_bytes
+from tests.faults.s3_proxy import (
+    Matches,
+    S3Proxy,
+    Spoils,
+    cut_at,
+    first,
+    forwarding,
+    instead,
+    now_and_then,
+    proxy_of,
+    wrong_bytes,
+)
+from tests.real_s3 import S3Server
 
 LARGE = bytes(range(256)) * 1200
 """Over what is held whole: it is streamed."""
@@ -154,3 +167,45 @@ async def test_a_fault_and_its_end(scene: Scene, name: str, kind: str) -> None:
     scene.proxy.heal()
     await scene.route.until(scene.in_step, kind)
     scene.require_nothing_wrong()
+
+
+# ---------------------------------------------------------------- the same on a real server
+
+
+ON_A_REAL_ONE = (
+    "503 to 20 %",
+    "403 mid-run",
+    "reset now and then",
+    "GET cut before the last",
+    "wrong bytes",
+    "404 to HEAD",
+)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ON_A_REAL_ONE)
+async def test_a_fault_in_front_of_a_real_server(tmp_path: Path, s3_server: S3Server, name: str) -> None:
+    """Signatures, headers and answers are those of the real thing; what is damaged on the way is damaged in the same way."""
+    with world_on(s3_server, tmp_path) as world:
+        versions = [{f"f{number}": b"%d of %d" % (turn, number) for number in range(6)} for turn in range(2)]
+        versions[1]["large"] = LARGE
+        async with forwarding(s3_server.endpoint) as upstream, proxy_of(upstream) as proxy:
+            server = replace(s3_server, endpoint=proxy.endpoint)
+            world.route = Route(tmp_path, "", bucket=world.name, make_manager=manager_of(server, world.name))
+            for key, body in versions[0].items():
+                world.put(key, body)
+            await world.route.run("initial")
+            world.delete("f0")
+            for key, body in versions[1].items():
+                if key != "f0":
+                    world.put(key, body)
+            struck = FAULTS[name]
+            proxy.spoil(struck.matches, struck.spoils, struck.when())
+            await world.route.run("scan")
+            assert world.route.kinds <= struck.kinds
+            for key, body in world.held.items():
+                assert body in [version.get(key) for version in versions]
+            proxy.heal()
+            wanted = {key: body for key, body in versions[1].items() if key != "f0"}
+            await world.route.until(lambda: world.held == wanted, "scan")
+            assert [effect for effect in world.effects if effect.startswith("delete")] == ["delete f0"]

@@ -73,13 +73,18 @@ CHANGES: dict[str, Callable[[CannedBucket], object]] = {
 }
 
 
+@pytest.mark.parametrize("pins", [True, False])
 @pytest.mark.parametrize("change", CHANGES)
-async def test_between_list_and_get(route: Route, bucket: CannedBucket, proxy: S3Proxy, change: str) -> None:
-    """The pin notices: the first sync takes what is there now, and nothing of what was planned."""
+async def test_between_list_and_get(
+    route: Route, bucket: CannedBucket, proxy: S3Proxy, change: str, pins: bool
+) -> None:
+    """The pin notices, on servers that know no pins as well: what is there now is taken, and counts as what it is."""
+    bucket.pins = pins
     meddle(proxy, of_key("b"), lambda: CHANGES[change](bucket))
     await route.run("initial")
     assert route.files.contents == bucket.contents
     assert route.results[-1].exit_code == 0
+    assert not any(operation.etag != bucket.objects[operation.file_path].etag for operation, _ in route.files.calls)
 
 
 @pytest.mark.parametrize("change", CHANGES)
