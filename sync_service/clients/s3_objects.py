@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from email.errors import HeaderParseError
@@ -18,6 +19,9 @@ from sync_service.models.errors import BadAnswer, OutcomeUnknown
 from sync_service.models.text import shown
 
 CHUNK = 1024 * 1024
+PATIENCE = 300.0
+"""Seconds that may be spent waiting for one body, beside those that its bytes take at the lowest rate."""
+LOWEST_RATE = 16 * 1024
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _META = "x-amz-meta-"
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) GMT")
@@ -97,12 +101,18 @@ class OpenedObject:
     """A GET answer whose body is read once, as its consumer asks for it: the socket waits meanwhile."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, info: ObjectInfo, subject: str, check: BodyCheck | None = None
+        self,
+        response: aiohttp.ClientResponse,
+        info: ObjectInfo,
+        subject: str,
+        check: BodyCheck | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._response = response
         self._info = info
         self._subject = subject
         self._check = check
+        self._patience = patience
         self._begun = False
         self._got = 0
 
@@ -119,7 +129,7 @@ class OpenedObject:
             raise RuntimeError("a body is read once: open the object anew")
         self._begun = True
         try:
-            while piece := await self._response.content.read(CHUNK):
+            while piece := await self._read():
                 self._got += len(piece)
                 await self._hash(piece)
                 yield piece
@@ -132,6 +142,17 @@ class OpenedObject:
             raise self._cut(reason) from None
         if self._got != self._info.size:
             raise self._cut("the body ended")
+
+    async def _read(self) -> bytes:
+        """The next piece. Bytes that only trickle use up the patience: what the destination's own pace takes does not count."""
+        if self._patience <= 0:
+            raise TimeoutError
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with asyncio.timeout(self._patience):
+            piece = await self._response.content.read(CHUNK)
+        self._patience += len(piece) / LOWEST_RATE - (loop.time() - began)
+        return piece
 
     async def _hash(self, piece: bytes) -> None:
         if self._check is not None:

@@ -20,6 +20,7 @@ from sync_service.models.errors import BadAnswer, SyncError, Temporary
 
 _READ_BUFFER = 256 * 1024
 _ERROR_BODY = 64 * 1024
+_WHOLE_ANSWER = 300.0
 _QUIET = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -95,11 +96,12 @@ class S3Wire:
         """The whole body of a small answer; BadAnswer where it is longer than `limit`. Ends the response."""
         pieces, size = [], 0
         try:
-            while piece := await response.content.read(_READ_BUFFER):
-                pieces.append(piece)
-                size += len(piece)
-                if size > limit:
-                    raise BadAnswer(f"an answer of more than {limit} bytes", subject=self.known_site.subject(key))
+            async with asyncio.timeout(_WHOLE_ANSWER):
+                while piece := await response.content.read(_READ_BUFFER):
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > limit:
+                        raise BadAnswer(f"an answer of more than {limit} bytes", subject=self.known_site.subject(key))
         except WIRE_ERRORS as error:
             raise transport_error(error, self.known_site.subject(key)) from None
         finally:

@@ -278,6 +278,7 @@ async def test_a_server_that_stores_other_bytes(scene: Scene, fault: dict[str, A
     result = await scene.route.run("cycle")
     scene.require_nothing_wrong_confirmed()
     assert result.exit_code != 0 or scene.in_step()
+    assert len(scene.api.calls("update", path)) > 1
     await scene.route.until(scene.in_step, "cycle")
     scene.require_nothing_wrong_confirmed()
 

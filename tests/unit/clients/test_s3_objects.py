@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,33 @@ async def test_another_number_of_bytes_than_announced(pieces: tuple[bytes, ...])
         _ = [piece async for piece in body.chunks()]
     body.finish()
     assert response.ended == "closed"
+
+
+class Trickle(Content):
+    """A body whose bytes come one a second; `now` is what the clock says."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__(*pieces)
+        self.now = 0.0
+
+    async def read(self, size: int) -> bytes:
+        self.now += 1
+        return await super().read(size)
+
+
+async def test_bytes_that_trickle_use_up_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each read is quick enough; together they take too long for what they bring."""
+    content = Trickle(*[b"x"] * 10)
+    body = OpenedObject(Response(content=content), object_info("k", HEADERS, "s"), "s", patience=3.5)  # type: ignore[arg-type]
+    loop = asyncio.get_running_loop()
+    true_time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: true_time() + content.now)
+    got: list[bytes] = []
+    with pytest.raises(OutcomeUnknown, match="time allowed after 4 of 10"):
+        async for piece in body.chunks():
+            got.append(piece)
+            await asyncio.sleep(0)
+    assert len(got) == 4
 
 
 async def test_a_connection_is_kept_only_after_a_whole_body() -> None:

@@ -13,6 +13,7 @@ from sync_service.models.errors import (
     OutcomeUnknown,
     PathTaken,
     Refused,
+    Renewed,
     SourceMoved,
     StoredWrong,
     SyncError,
@@ -103,11 +104,21 @@ async def test_temporary_errors_are_repeated_under_the_same_key(error: Temporary
 
 # ---------------------------------------------------------------- not done
 
+
+@pytest.mark.parametrize("error", [Throttled("slow"), Renewed("a new token"), Denied("not you")])
+async def test_bytes_that_left_in_vain_leave_no_doubt(error: SyncError) -> None:
+    """A server that has read the body and then says that it took nothing is believed."""
+    case = Case()
+    case.destination.fail(error, applied=True)
+    assert (await case.courier.carry(case.upload())).result is Result.NOT_DONE
+
+
 ENDS = [
     (Refused("no", status=422), Result.REFUSED),
     (Denied("not you"), Result.NOT_DONE),
     (Unreachable("no connection"), Result.NOT_DONE),
     (Throttled("slow down"), Result.NOT_DONE),
+    (Renewed("a new token"), Result.NOT_DONE),
     (UNKNOWN, Result.UNKNOWN),
     (StoredWrong("other bytes"), Result.STORED_WRONG),
 ]
