@@ -237,12 +237,14 @@ def test_a_lock_of_someone_else_is_temporary(sound: Path) -> None:
 
 # ---------------------------------------------------------------- migrations
 
-SECOND = '''
+LATER = "9998"
+
+SECOND = f'''
 """A second revision, for tests: a table, rows, a column, an index, and a table that goes."""
 from alembic import op
 import sqlalchemy as sa
-revision = "0002"
-down_revision = "0001"
+revision = "{LATER}"
+down_revision = "{schema.HEAD}"
 
 def upgrade():
     op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.Text))
@@ -258,12 +260,12 @@ def one_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     """Calling it makes this program one revision further."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_more.py").write_text(SECOND)
+    (folder / "versions" / "later.py").write_text(SECOND)
 
     def step() -> None:
         monkeypatch.setattr(migrate, "SCRIPTS", folder)
-        monkeypatch.setattr(migrate, "HEAD", "0002")
-        monkeypatch.setattr(schema, "KNOWN", ("0001", "0002"))
+        monkeypatch.setattr(migrate, "HEAD", LATER)
+        monkeypatch.setattr(schema, "KNOWN", (*schema.KNOWN, LATER))
 
     return step
 
@@ -306,8 +308,8 @@ def test_a_migration_killed_at_any_statement(sound: Path, tmp_path: Path, one_fu
         with closing(DatabaseManager(image).open_writer(LATER)) as manager:
             assert manager.get_record_count() == 200
         version, names = schema_of(image)
-        assert (version, "extra" in names, "relooks" in names) == ("0002", True, False)
-        assert schema_of(image.with_name("sync.db.before-0002")) == before
+        assert (version, "extra" in names, "relooks" in names) == (LATER, True, False)
+        assert schema_of(image.with_name(f"sync.db.before-{LATER}")) == before
 
 
 def test_the_backup_before_a_migration_can_be_restored(
@@ -322,9 +324,9 @@ def test_the_backup_before_a_migration_can_be_restored(
     with pytest.raises(CatalogueUnusable, match="newer"):
         DatabaseManager(sound).open_writer(NOW)
     done = Rebuilder(sound, "customer", LATER, "stamp").restore(
-        sound.with_name("sync.db.before-0002"), "another id", trust_size=False
+        sound.with_name(f"sync.db.before-{LATER}"), "another id", trust_size=False
     )
-    assert done.kept is not None and schema_of(done.kept)[0] == "0002"
+    assert done.kept is not None and schema_of(done.kept)[0] == LATER
     with closing(DatabaseManager(sound).open_writer(LATER)) as manager:
         assert manager.get_record_count() == 200
         assert manager.totals().unverified == "restored"
