@@ -87,14 +87,17 @@ def _scenario(theatre: Theatre, name: str, bucket: Bucket, settings: dict[str, s
 # ---------------------------------------------------------------- dying
 
 
-def die_everywhere(theatres: Sequence[Theatre], scenario: Scenario, each: int | None, **switches: Any) -> int:
+def die_everywhere(
+    theatres: Sequence[Theatre], scenario: Scenario, each: int | None = None, only: str | None = None, **switches: Any
+) -> int:
     """Dies at the first moment, the second, ... until a run passes without dying; how often it died."""
     over = Event()
 
     def play(theatre: Theatre, first: int) -> int:
         try:
             moments = itertools.takewhile(lambda _: not over.is_set(), itertools.count(first, len(theatres)))
-            return _die_at_each_of(theatre, scenario, moments, None if ALL else each, switches)
+            fate = {"each": None if ALL else each, "only": only}
+            return _die_at_each_of(theatre, scenario, moments, fate, switches)
         except BaseException:
             over.set()
             raise
@@ -104,12 +107,12 @@ def die_everywhere(theatres: Sequence[Theatre], scenario: Scenario, each: int | 
 
 
 def _die_at_each_of(
-    theatre: Theatre, scenario: Scenario, moments: Iterable[int], each: int | None, switches: dict[str, Any]
+    theatre: Theatre, scenario: Scenario, moments: Iterable[int], fate: dict[str, Any], switches: dict[str, Any]
 ) -> int:
     died = 0
     for moment in moments:
         theatre.lay(scenario, **switches)
-        life = theatre.live(scenario, scenario.command, die_at=moment, each=each)
+        life = theatre.live(scenario, scenario.command, die_at=moment, **fate)
         if not life.died:
             assert life.codes == [0], life.said
             break
@@ -137,7 +140,7 @@ def noted(life: Life) -> Iterator[None]:
         raise
 
 
-@pytest.mark.parametrize(("name", "each"), [("initial", 1), ("cycle", None), ("scan", 1)])
+@pytest.mark.parametrize(("name", "each"), [("initial", 2), ("cycle", None), ("scan", 2)])
 def test_dies_at_every_moment(
     name: str, each: int | None, theatres: list[Theatre], start: Callable[[str], Scenario]
 ) -> None:
@@ -158,10 +161,14 @@ def test_dies_before_a_server_that_forgets(theatres: list[Theatre], start: Calla
     assert died > 30
 
 
-def test_dies_with_a_persons_yes(theatres: list[Theatre], start: Callable[[str], Scenario]) -> None:
+@pytest.mark.parametrize(
+    ("moment", "least"), [("changes about to be committed", 6), ("changes committed", 6), ("requests recorded", 2)]
+)
+def test_dies_with_a_persons_yes(
+    moment: str, least: int, theatres: list[Theatre], start: Callable[[str], Scenario]
+) -> None:
     """Deletes that a person agreed to go through, and nobody is asked again, wherever the process dies that was to do it."""
-    died = die_everywhere(theatres, start("approval"), 1)
-    assert died > 30
+    assert die_everywhere(theatres, start("approval"), only=moment) >= least
 
 
 def test_dies_and_the_world_goes_on(theatre: Theatre, start: Callable[[str], Scenario]) -> None:
