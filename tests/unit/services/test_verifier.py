@@ -217,10 +217,14 @@ async def test_a_swap_since_the_backup(past: Past) -> None:
 
 
 async def test_the_path_that_a_renamed_row_has_left_is_asked_about(past: Past) -> None:
-    """Another object was delivered there since and has left the source: the backup's row is at its new path now."""
+    """At the backup its rename was pending; another object was delivered at the old path since, and has left the source
+    without a word.
+    """
     await past.initial("a")
-    backup = past.back_up()
     past.rename("a", "b")
+    past.rig.destination.fail(Unreachable("no connection"), kind="rename")
+    await past.cycle(ExitCode.PARTLY)
+    backup = past.back_up()
     await past.cycle()
     past.put("a", b"another one")
     await past.cycle()
