@@ -19,6 +19,8 @@ from sync_service.catalogue.tables import (
     touched,
 )
 from sync_service.models.changes import FailureRecord, RunRecord
+from sync_service.models.changes import FailureRecord, RunRecord
+from sync_service.models.data_models import UPLOADS, Operation
 from sync_service.models.errors import Archived
 
 _FAILURE = (
@@ -54,6 +56,12 @@ def put_failures(conn: Connection, route_id: int, records: Sequence[FailureRecor
         for f in records
     ]  # fmt: skip
     execute_many(conn, _FAILURE, rows)
+
+
+def failures_over(operation: Operation) -> list[tuple[int, str]]:
+    """The failures that a new outcome of `operation` replaces: a create and an update of one row are the same wish."""
+    kinds = UPLOADS if operation.kind in UPLOADS else (operation.kind,)
+    return [(operation.row_id, str(kind)) for kind in kinds]
 
 
 def clear_failures(conn: Connection, done: Sequence[tuple[int, str]]) -> None:

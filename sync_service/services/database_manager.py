@@ -33,7 +33,7 @@ from sync_service.models.changes import (
     ScanStatus,
     Totals,
 )
-from sync_service.models.data_models import UPLOADS, Operation, Poison, Row
+from sync_service.models.data_models import Operation, Poison, Row
 from sync_service.models.errors import CatalogueMissing, SyncError
 from sync_service.services.concurrency import P, T
 
@@ -314,7 +314,9 @@ class DatabaseManager:
             route_id = self._id(conn)
             observing.learn(conn, [c.learned for c in confirmations if c.learned is not None])
             delivering.confirm(conn, route_id, confirmations)
-            ledger.clear_failures(conn, [key for c in confirmations for key in _failures_over(c.outcome.operation)])
+            ledger.clear_failures(
+                conn, [key for c in confirmations for key in ledger.failures_over(c.outcome.operation)]
+            )
             ledger.put_failures(conn, route_id, failed)
             history.add(conn, route_id, told, OPERATIONS_KEPT)
 
@@ -410,9 +412,3 @@ class DatabaseManager:
     def run(self, run_id: str) -> RunRecord | None:
         with self._transaction() as conn:
             return figures.run(asking(conn), run_id)
-
-
-def _failures_over(operation: Operation) -> list[tuple[int, str]]:
-    """The failures that a new outcome of `operation` replaces: a create and an update of one row are the same wish."""
-    kinds = UPLOADS if operation.kind in UPLOADS else (operation.kind,)
-    return [(operation.row_id, str(kind)) for kind in kinds]
