@@ -91,8 +91,9 @@ def test_failed_cases_are_counted_and_named() -> None:
     """The report of the tests is read file by file; errors count as failures."""
     report = ElementTree.ElementTree(
         ElementTree.fromstring(
-            "<r><testcase file='tests/a.py' name='x' time='1'/><testcase file='tests/a.py' name='y' time='2'><error/></testcase>"
-            "<testcase file='tests/b.py' name='z' time='0'><skipped/></testcase></r>"
+            "<r><testcase classname='tests.a' name='x' time='1'/>"
+            "<testcase classname='tests.a' name='y' time='2'><error/></testcase>"
+            "<testcase classname='tests.real_s3.TestOf' name='z' time='0'><skipped/></testcase></r>"
         )
     )
     files, failures = chaos._counted(report)
