@@ -181,7 +181,7 @@ def tests(limits: Limits) -> Part:
     _say(f"the tests that prove a promise: {len(files)} files", began)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "--junitxml", str(report), "-o", "junit_family=xunit1", *files]
+        command = [sys.executable, "-m", "pytest", "-q", "--junitxml", str(report), *files]
         env = {**os.environ, **({"FULL": "1"} if limits.seconds is None else {})}
         done = subprocess.run(command, cwd=ROOT, env=env, check=False)
         counted, failures = _counted(ElementTree.parse(report)) if report.exists() else ({}, [])
@@ -196,7 +196,7 @@ def _counted(report: Any) -> tuple[dict[str, dict[str, Any]], list[str]]:
     files: dict[str, dict[str, Any]] = {}
     failures = []
     for case in report.iter("testcase"):
-        name = case.get("file") or case.get("classname", "").replace(".", "/") + ".py"
+        name = _file_of(case.get("classname", ""))
         file = files.setdefault(name, {"cases": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
         failed = case.find("failure") is not None or case.find("error") is not None
         file["cases"] += 1
@@ -206,6 +206,13 @@ def _counted(report: Any) -> tuple[dict[str, dict[str, Any]], list[str]]:
         if failed:
             failures.append(f"again with: python -m pytest {name} -k '{case.get('name')}'")
     return dict(sorted(files.items())), failures
+
+
+def _file_of(classname: str) -> str:
+    """The test file of a case, which for a case that is inherited is not the one where it is written."""
+    words = classname.split(".")
+    files = ["/".join(words[:end]) + ".py" for end in range(len(words), 0, -1)]
+    return next((name for name in files if (ROOT / name).exists()), files[0])
 
 
 # ---------------------------------------------------------------- all of it

@@ -19,7 +19,6 @@ from sync_service.catalogue.tables import (
     touched,
 )
 from sync_service.models.changes import FailureRecord, RunRecord
-from sync_service.models.changes import FailureRecord, RunRecord
 from sync_service.models.data_models import UPLOADS, Operation
 from sync_service.models.errors import Archived
 
