@@ -14,15 +14,11 @@ class Counters:
     """Counts since the start or the last reset, and a journal of the newest calls. In memory only."""
 
     def __init__(self, calls_kept: int) -> None:
-        self._calls_kept = calls_kept
-        self.clear()
-
-    def clear(self) -> None:
         self._by_endpoint: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._effects: Counter[str] = Counter()
         self._paths: dict[str, Counter[str]] = {}
-        self._calls: deque[dict[str, Any]] = deque(maxlen=self._calls_kept)
-        self._done: deque[dict[str, Any]] = deque(maxlen=self._calls_kept)
+        self._calls: deque[dict[str, Any]] = deque(maxlen=calls_kept)
+        self._done: deque[dict[str, Any]] = deque(maxlen=calls_kept)
         self._number = 0
         self._applied = 0
         self.bytes_received = 0

@@ -49,6 +49,10 @@ class Desk:
     def close(self) -> None:
         self.database.close()
 
+    def count_anew(self) -> None:
+        """Counts from nothing; a call that has begun belongs to what was counted before."""
+        self.counters = Counters(self.switches.calls_kept)
+
     def form(self, request: Request) -> AbstractAsyncContextManager[Form]:
         return reading(request, self.blobs.receive)
 
@@ -86,13 +90,14 @@ class Desk:
         answer: Callable[[], Response],
         upload: Incoming | None = None,
     ) -> Response:
+        counters = self.counters
         try:
             response = await self._faulty(request, fault, answer, upload) if fault else answer()
         except Problem as problem:
             response = self.refusal(problem)
         cut_off = fault is not None and fault.reset is not None
         replay = "idempotency-replayed" in response.headers
-        self.counters.called(call, CUT if cut_off else response.status_code, replay=replay)
+        counters.called(call, CUT if cut_off else response.status_code, replay=replay)
         return response
 
     async def _faulty(

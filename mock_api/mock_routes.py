@@ -119,7 +119,7 @@ def _reset(desk: Desk, part: str) -> None:
         "reports": desk.reports.clear,
         "keys": desk.keys.clear,
         "faults": desk.faults.remove,
-        "counters": desk.counters.clear,
+        "counters": desk.count_anew,
     }
     clear[part]()
     if part == "files":

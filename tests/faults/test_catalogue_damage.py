@@ -237,13 +237,13 @@ def test_a_lock_of_someone_else_is_temporary(sound: Path) -> None:
 
 # ---------------------------------------------------------------- migrations
 
-LATER = "9998"
+NEWER = "9998"
 
 SECOND = f'''
 """A second revision, for tests: a table, rows, a column, an index, and a table that goes."""
 from alembic import op
 import sqlalchemy as sa
-revision = "{LATER}"
+revision = "{NEWER}"
 down_revision = "{schema.HEAD}"
 
 def upgrade():
@@ -264,8 +264,8 @@ def one_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
     def step() -> None:
         monkeypatch.setattr(migrate, "SCRIPTS", folder)
-        monkeypatch.setattr(migrate, "HEAD", LATER)
-        monkeypatch.setattr(schema, "KNOWN", (*schema.KNOWN, LATER))
+        monkeypatch.setattr(migrate, "HEAD", NEWER)
+        monkeypatch.setattr(schema, "KNOWN", (*schema.KNOWN, NEWER))
 
     return step
 
@@ -308,8 +308,8 @@ def test_a_migration_killed_at_any_statement(sound: Path, tmp_path: Path, one_fu
         with closing(DatabaseManager(image).open_writer(LATER)) as manager:
             assert manager.get_record_count() == 200
         version, names = schema_of(image)
-        assert (version, "extra" in names, "relooks" in names) == (LATER, True, False)
-        assert schema_of(image.with_name(f"sync.db.before-{LATER}")) == before
+        assert (version, "extra" in names, "relooks" in names) == (NEWER, True, False)
+        assert schema_of(image.with_name(f"sync.db.before-{NEWER}")) == before
 
 
 def test_the_backup_before_a_migration_can_be_restored(
@@ -324,9 +324,9 @@ def test_the_backup_before_a_migration_can_be_restored(
     with pytest.raises(CatalogueUnusable, match="newer"):
         DatabaseManager(sound).open_writer(NOW)
     done = Rebuilder(sound, "customer", LATER, "stamp").restore(
-        sound.with_name(f"sync.db.before-{LATER}"), "another id", trust_size=False
+        sound.with_name(f"sync.db.before-{NEWER}"), "another id", trust_size=False
     )
-    assert done.kept is not None and schema_of(done.kept)[0] == LATER
+    assert done.kept is not None and schema_of(done.kept)[0] == NEWER
     with closing(DatabaseManager(sound).open_writer(LATER)) as manager:
         assert manager.get_record_count() == 200
         assert manager.totals().unverified == "restored"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mock_api import desk
 from tests.unit.mock_api.caller import Caller
 
 
@@ -137,3 +140,23 @@ async def test_wrong_faults_are_refused(api: Caller, wrong: dict[str, Any]) -> N
     """A fault with a name or value that nobody knows is refused, so that no test waits for it in vain."""
     assert (await api.post("/_mock/faults", wrong)).status == 422
     assert (await api.get("/_mock/faults")).json == []
+
+
+async def test_a_call_that_began_before_a_reset_is_not_counted_after_it(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test does next is not mixed with a slow call of the test before it."""
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        begun.set()
+        await gate.wait()
+
+    await _fault(api, delay=60)
+    monkeypatch.setattr(desk, "asyncio", SimpleNamespace(sleep=sleep))
+    slow = asyncio.create_task(api.save("create", "a", b"1"))
+    await begun.wait()
+    await api.post("/_mock/reset", {"parts": ["counters"]})
+    gate.set()
+    assert (await slow).status == 200
+    assert [call["file_path"] for call in (await api.counters())["calls"]] == []

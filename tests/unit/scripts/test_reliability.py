@@ -91,7 +91,8 @@ def test_failed_cases_are_counted_and_named() -> None:
     """The report of the tests is read file by file; errors count as failures."""
     report = ElementTree.ElementTree(
         ElementTree.fromstring(
-            "<r><testcase classname='tests.a' name='x' time='1'/><testcase classname='tests.a' name='y' time='2'><error/></testcase>"
+            "<r><testcase classname='tests.a' name='x' time='1'/>"
+            "<testcase classname='tests.a' name='y' time='2'><error/></testcase>"
             "<testcase classname='tests.real_s3.TestOf' name='z' time='0'><skipped/></testcase></r>"
         )
     )
