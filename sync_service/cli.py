@@ -2,110 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sync_service import __version__, console
+from sync_service.cli_options import Common, app, call, command
 from sync_service.models.errors import ConfigurationError, ExitCode
-from sync_service.models.text import escaped, shown
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
     from sync_service.services.retry import Halt
     from sync_service.services.sync_service import RunResult, SyncService
 
-PROGRAM = "python -m sync_service.main"
-
-app = typer.Typer(
-    help="Keeps a file manager in step with a customer's S3 bucket. Without a command it runs the daemon.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    no_args_is_help=False,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """The options that every command takes."""
-
-    as_json: bool = False
-    route: str | None = None
-    config_file: Path | None = None
-    verbose: bool = False
-    quiet: bool = False
-
-    def settings(self) -> SyncConfig:
-        """The settings in force; raises ConfigurationError with every problem at once."""
-        from sync_service.models.config import SyncConfig
-        from sync_service.reporting.secrets import known
-
-        if self.config_file is not None:
-            raise ConfigurationError(
-                f"--config {self.config_file}: files of routes are not yet available in this version",
-                hint="Set the route `customer` by environment variables or .env; see: config",
-            )
-        if self.route not in (None, "customer"):
-            raise ConfigurationError(f"--route {self.route}: no such route, expected: customer")
-        config = SyncConfig.from_env()
-        known(config)
-        for line in config.notices():
-            console.message(f"warning: {line}")
-        return config
-
-
-_OPTIONS = {
-    "as_json": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
-    "route": Annotated[str | None, typer.Option("--route", help="Only this route.")],
-    "config_file": Annotated[Path | None, typer.Option("--config", help="A sync.yaml with routes.")],
-    "verbose": Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")],
-    "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="Say only what failed.")],
-}
-
-
-def _command(name: str, hidden: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Registers a command whose function takes `Common` first; its options are put behind the function's own."""
-
-    def register(function: Callable[..., int]) -> Callable[..., int]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-
-        @functools.wraps(function)
-        def called(**values: Any) -> None:
-            common = Common(**{option: values.pop(option) for option in _OPTIONS})
-            raise typer.Exit(function(common, **values))
-
-        shared = [
-            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=getattr(Common(), n), annotation=a)
-            for n, a in _OPTIONS.items()
-        ]
-        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        called.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-        called.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
-        app.command(name, hidden=hidden)(called)
-        return function
-
-    return register
-
-
-def call(arguments: list[str]) -> None:
-    """Runs the command that `arguments` name; ends with SystemExit, or the error that it raised."""
-    _refuse_hidden(arguments)
-    app(arguments, prog_name=PROGRAM)
-
-
-def _refuse_hidden(arguments: list[str]) -> None:
-    """Typer would print an unknown option as it is, and a script may have made it of a key that begins with `-`."""
-    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
-    for name in (option.partition("=")[0] for option in options if option.startswith("-")):
-        if escaped(name) != name:
-            raise ConfigurationError(f"no such option: {shown(name)}", hint="A key that begins with - goes behind --")
+__all__ = ["call"]
 
 
 @app.callback(invoke_without_command=True)
@@ -123,13 +35,13 @@ def _without_command(
 # ---------------------------------------------------------------- runs
 
 
-@_command("initial-sync")
+@command("initial-sync")
 def initial_sync(common: Common) -> int:
     """Scan the whole bucket and send everything; goes on where it was interrupted."""
     return _run_once(common, "initial-sync", lambda service: service.run_initial())
 
 
-@_command("incremental-sync")
+@command("incremental-sync")
 def incremental_sync(
     common: Common,
     plan: Annotated[Path | None, typer.Option("--plan", help="Send exactly what this plan names.")] = None,
@@ -142,13 +54,13 @@ def incremental_sync(
     return _run_once(common, "incremental-sync", planned_run(plan))
 
 
-@_command("scan")
+@command("scan")
 def scan(common: Common) -> int:
     """One cycle with a full scan of the bucket, which finds what events have lost."""
     return _run_once(common, "scan", lambda service: service.run_scan())
 
 
-@_command("daemon")
+@command("daemon")
 def daemon(common: Common) -> int:
     """First sync where needed, then a cycle each SYNC_INTERVAL, until it is stopped."""
     from sync_service.commands.daemon import run_daemon
@@ -184,7 +96,7 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
     return int(ended.exit_code)
 
 
-@_command("plan")
+@command("plan")
 def plan(
     common: Common,
     file: Annotated[Path | None, typer.Argument(help="Keep the plan here, for incremental-sync --plan.")] = None,
@@ -210,7 +122,7 @@ def plan(
 # ---------------------------------------------------------------- what is there
 
 
-@_command("status")
+@command("status")
 def status(common: Common) -> int:
     """How things stand, from the catalogue alone; also while a daemon runs."""
     from sync_service.services.status import read_status
@@ -223,7 +135,7 @@ def status(common: Common) -> int:
     return 0
 
 
-@_command("runs")
+@command("runs")
 def runs(
     common: Common,
     what: Annotated[str, typer.Argument(help="`list`, or `show`.")] = "list",
@@ -265,7 +177,7 @@ def _run_line(run: Any) -> str:
     return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {done:,} operations, {failed:,} failed"
 
 
-@_command("config")
+@command("config")
 def config_command(common: Common) -> int:
     """The settings in force and where each came from; secrets are masked."""
     found = common.settings().sources()
@@ -277,7 +189,7 @@ def config_command(common: Common) -> int:
     return 0
 
 
-@_command("doctor")
+@command("doctor")
 def doctor(common: Common) -> int:
     """Try each part (settings, database, bucket, API, clock, disk) and say what to do about what fails."""
     from sync_service.commands import checkup
@@ -292,7 +204,7 @@ def doctor(common: Common) -> int:
     return int(next((check.exit_code for check in found if not check.well), ExitCode.DONE))
 
 
-@_command("test")
+@command("test")
 def test(common: Common) -> int:
     """The end-to-end check: status, connections, a sync, the CSV export, the final state."""
     from sync_service.commands import workflow
@@ -315,7 +227,7 @@ def _quiet_observer(config: SyncConfig, common: Common) -> Any:
     return bootstrap.make_observer(config, quiet=not common.verbose, verbose=common.verbose)
 
 
-@_command("approve-deletes")
+@command("approve-deletes")
 def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> int:
     """Let the deletes through that the guard holds, after showing them."""
     from sync_service.commands import approvals
@@ -323,7 +235,7 @@ def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", h
     return approvals.approve(common.settings(), yes=yes, as_json=common.as_json)
 
 
-@_command("retry-failed")
+@command("retry-failed")
 def retry_failed(
     common: Common, keys: Annotated[list[str] | None, typer.Argument(help="Only these; none named: all.")] = None
 ) -> int:
@@ -333,7 +245,7 @@ def retry_failed(
     return retry(common.settings(), keys or [], as_json=common.as_json)
 
 
-@_command("backup")
+@command("backup")
 def backup(
     common: Common,
     file: Annotated[
@@ -352,7 +264,7 @@ _TRUST_SIZE = Annotated[
 ]
 
 
-@_command("restore")
+@command("restore")
 def restore(
     common: Common,
     file: Annotated[Path, typer.Argument(help="The backup.")],
@@ -365,7 +277,7 @@ def restore(
     return restore_catalogue(common.settings(), file, yes=yes, trust_size=trust_size, as_json=common.as_json)
 
 
-@_command("rebuild")
+@command("rebuild")
 def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) -> int:
     """Make a lost or damaged catalogue anew from both sides, without sending again what is right."""
     from sync_service.commands.rebuild import prepare
@@ -377,7 +289,7 @@ def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) 
     return _run_once(common, "initial-sync", lambda service: service.run_initial())
 
 
-@_command("explain")
+@command("explain")
 def explain(
     common: Common, key: Annotated[str, typer.Argument(help="The object, as the file manager knows it.")]
 ) -> int:
@@ -387,7 +299,7 @@ def explain(
     return explain_key(common.settings(), key, as_json=common.as_json)
 
 
-@_command("check")
+@command("check")
 def check(
     common: Common,
     sample: Annotated[str, typer.Option(help="Ask the destination about a random share only, such as 1%.")] = "100%",
@@ -410,7 +322,7 @@ def check(
     return command.check_route(common.settings(), options, repair=repair, as_json=common.as_json, **told)
 
 
-@_command("demo")
+@command("demo")
 def demo(
     common: Common, keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False
 ) -> int:
@@ -429,7 +341,7 @@ def demo(
     return 0
 
 
-@_command("help")
+@command("help")
 def help_command(common: Common, name: Annotated[str, typer.Argument(help="The command to explain.")] = "") -> int:
     """This text, or a command's."""
     del common

@@ -203,10 +203,6 @@ class DatabaseManager:
             intake.put_scan_state(conn, route_id, after)
         return after
 
-    def missing(self, after: int, limit: int) -> list[int]:
-        with self._transaction() as conn:
-            return intake.missing(conn, self._id(conn), after, limit)
-
     def settle_missing(
         self, gone: Sequence[int], seen: Sequence[Observation], checked: Sequence[int], now: str
     ) -> None:
@@ -223,11 +219,6 @@ class DatabaseManager:
             intake.clear_missing(conn, route_id)
             intake.put_scan_state(conn, route_id, state.ended(now))
             running_totals.recount(conn, route_id)
-
-    def clear_suspicion(self) -> None:
-        """A person agreed to what the last scan found."""
-        with self._transaction() as conn:
-            intake.clear_suspicion(conn, self._id(conn))
 
     # ------------------------------------------------------------ events
 
@@ -320,10 +311,6 @@ class DatabaseManager:
             ledger.put_failures(conn, route_id, failed)
             history.add(conn, route_id, told, OPERATIONS_KEPT)
 
-    def release(self, operations: Sequence[Operation]) -> None:
-        with self._transaction() as conn:
-            delivering.release(conn, self._id(conn), operations)
-
     def tidy(self) -> None:
         """After a cycle: rows in step are no longer touched, old events and stale failures are forgotten."""
         with self._transaction() as conn:
@@ -342,10 +329,6 @@ class DatabaseManager:
     def list_failures(self, limit: int = 100) -> list[FailureRecord]:
         with self._transaction() as conn:
             return ledger.list_failures(conn, self._id(conn), limit)
-
-    def archived(self, after: int, limit: int) -> list[tuple[int, str]]:
-        with self._transaction() as conn:
-            return ledger.archived(conn, self._id(conn), after, limit)
 
     def try_again(self, paths: Sequence[str], now: str, kind: str | None = None) -> int:
         """Takes objects out of quarantine (none named: all; of one kind, or any); how many."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
+from sync_service.catalogue import intake, ledger
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import Listed, ListingPage, ObjectInfo
@@ -63,7 +64,7 @@ class Scanner:
         if before is not None and same_source(before, identity):
             identity = fuller(before, identity)
         await self._thread(self._catalogue.set_source_identity, identity)
-        await self._thread(self._catalogue.clear_suspicion)
+        await self._thread(self._catalogue.within, intake.clear_suspicion)
 
     async def source_changed(self) -> bool:
         """Whether the source is another one than the route's: its events and its listing are to be doubted then."""
@@ -208,7 +209,7 @@ class Scanner:
 
     async def _look_at_missing(self) -> None:
         after = 0
-        while ids := await self._thread(self._catalogue.missing, after, STRETCH):
+        while ids := await self._thread(self._catalogue.within, intake.missing, after, STRETCH):
             rows = await self._thread(self._catalogue.observations_by_id, ids)
             looks = await each(self._still_there, list(rows.values()), self._workers)
             gone = [o.row.id for o, look in zip(rows.values(), looks, strict=True) if look is None]
@@ -220,7 +221,7 @@ class Scanner:
     async def _look_at_archived(self) -> None:
         """A restored object shows no other size, ETag or time in a listing, so each one in quarantine is looked at."""
         after = 0
-        while found := await self._thread(self._catalogue.archived, after, STRETCH):
+        while found := await self._thread(self._catalogue.within, ledger.archived, after, STRETCH):
             paths = [path for _, path in found]
             readable = await each(self._readable, paths, self._workers)
             if restored := [path for path, can in zip(paths, readable, strict=True) if can]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanStatus
-from sync_service.models.crashpoints import passing, point
-from sync_service.models.data_models import Kind, Operation, Result, SyncType
+from sync_service.models.crashpoints import point
+from sync_service.models.data_models import SyncType
 from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
@@ -23,24 +22,19 @@ from sync_service.services.courier import Courier, idempotency_key
 from sync_service.services.csv_processor import CsvProcessor
 from sync_service.services.delivery import Delivery
 from sync_service.services.event_processor import EventProcessor, Scope
-from sync_service.services.guard import Guard, judge
+from sync_service.services.guard import Guard
 from sync_service.services.planned import Planned
 from sync_service.services.planner import Planner
 from sync_service.services.reading_on import reading_on
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
 from sync_service.services.requests import take_approvals, take_retries
+from sync_service.services.rounds import Rounds, attempt
 from sync_service.services.scanner import Scanner
 from sync_service.services.tools import Tools
 from sync_service.services.verifier import Verifier
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
-
-ROUNDS = 5
-"""Times that one cycle goes round where objects change while they are sent."""
-
-STEP = 1_000
-"""Deletes that are looked up and sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +90,10 @@ class SyncService:
             trust = config.event_trust == "event"
             self._events = EventProcessor(tools, parts.log, parts.source, parts.scope, trust)
         self._csv = CsvProcessor(config.snapshots_dir, config.snapshot_retention, config.snapshot_scope == "full")
-        self._planner = Planner(tools.catalogue, tools.thread, catalogue_id)
         self._delivery = Delivery(tools, parts.source, courier, parts.engine(courier), config.max_attempts)
-        self._guard = Guard(config.max_delete, config.max_delete_percent)
+        planner = Planner(tools.catalogue, tools.thread, catalogue_id)
+        guard = Guard(config.max_delete, config.max_delete_percent)
+        self._rounds = Rounds(tools, self._csv, planner, self._delivery, guard, self._scanner, parts.stamp)
 
     # ------------------------------------------------------------ status
 
@@ -184,7 +179,7 @@ class SyncService:
             await self._compare(facts)
         else:
             await self._read_events(facts)
-            await self._attempt(facts, self._scan(facts))
+            await attempt(facts, self._observer, self._scan(facts))
         await self._deliver_all(facts)
 
     # ------------------------------------------------------------ the steps of a cycle
@@ -213,14 +208,14 @@ class SyncService:
     async def _read_events(self, facts: RunFacts) -> None:
         """Reads and records the log. Where it fails, what is pending goes out all the same."""
         if self._events is not None and not self._tools.retry.halt.is_set:
-            await self._attempt(facts, self._events.replay(facts.events))
+            await attempt(facts, self._observer, self._events.replay(facts.events))
 
     async def _deliver_all(self, facts: RunFacts) -> None:
         """Rounds of snapshot, diff, plan and deliver, until the states agree or nothing more can be done now."""
         self._observer.phase("deliver", *await self._thread(self._expected))
         await self._delivery.settle()
         async with self._reading_on(facts):
-            await self._deliver_rounds(facts)
+            await self._rounds.deliver(facts)
 
     def _reading_on(self, facts: RunFacts) -> AbstractAsyncContextManager[None]:
         parts = self._require_parts()
@@ -228,84 +223,9 @@ class SyncService:
             return nullcontext()
         return reading_on(self._events, facts.events, parts.tools, lambda: parts.pause(self.config.sync_interval))
 
-    async def _deliver_rounds(self, facts: RunFacts) -> None:
-        for _ in range(ROUNDS):
-            if self._halted(facts):
-                return
-            self._delivery.counts.again = False
-            await self._deliver_round(facts)
-            if not self._delivery.counts.again:
-                return
-
     def _expected(self) -> tuple[int, int]:
         totals = self._catalogue.totals()
         return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
-
-    async def _deliver_round(self, facts: RunFacts) -> None:
-        pair = await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id)
-        waiting: dict[int, tuple[Kind, ...]] = {}
-        deletes = array("q")
-        windows = self._csv.diff(pair)
-        while (window := await asyncio.to_thread(next, windows, None)) is not None:
-            passing("diff computed")
-            plan = await self._planner.sort(window)
-            passing("window planned")
-            waiting |= plan.waiting
-            deletes.extend(plan.deletes)
-            await self._delivery.send(plan.ready)
-        await self._delivery.drain()
-        failed = await self._deliver_waiting(facts, waiting)
-        await self._deliver_deletes(facts, deletes, failed)
-        self._halted(facts)
-
-    async def _deliver_waiting(self, facts: RunFacts, waiting: dict[int, tuple[Kind, ...]]) -> set[int]:
-        """Rows with several operations, or whose path another row holds: wave after wave, as paths become free.
-
-        Returns the rows that failed; each is tried once a round.
-        """
-        failed: set[int] = set()
-        while waiting and not self._halted(facts):
-            wave = await self._planner.wave(waiting, failed)
-            if not wave:
-                break
-            results = await self._delivery.run(wave)
-            failed |= {o.row_id for o in wave if results.get(o.row_id) is not Result.DONE}
-            for operation in wave:
-                self._advance(waiting, operation, results.get(operation.row_id))
-        return failed
-
-    def _advance(self, waiting: dict[int, tuple[Kind, ...]], operation: Operation, result: Result | None) -> None:
-        """What remains to be done of a row after one of its operations; a row that failed waits for the next cycle."""
-        kinds = waiting.get(operation.row_id, ())
-        if result is Result.DONE and self._planner.is_aside(operation):
-            return
-        if result is Result.DONE and kinds[1:]:
-            waiting[operation.row_id] = kinds[1:]
-        else:
-            waiting.pop(operation.row_id, None)
-
-    async def _deliver_deletes(self, facts: RunFacts, ids: array[int], failed: set[int]) -> None:
-        """Deletes come last, and not past the guard; those that failed while they made room wait for the next cycle."""
-        causes = await self._thread(self._catalogue.delete_causes, list(ids))
-        approved = set(await self._thread(self._catalogue.approved))
-        files = await self._thread(self._catalogue.delivered_count)
-        suspicion = (await self._thread(self._catalogue.scan_state)).suspicion
-        verdict = judge(self._guard, list(causes), approved, files, suspicion)
-        facts.held, facts.held_reason = verdict.held, verdict.reason
-        if suspicion is not None and not verdict.held:
-            await self._attempt(facts, self._scanner.accept_source())
-        with point("deletes judged"):
-            await self._thread(self._catalogue.put_held, verdict.held, verdict.reason, self._tools.now())
-        if verdict.held:
-            self._observer.problem(
-                "deletes are held until a person agrees", deletes=verdict.held, reason=verdict.reason
-            )
-        for start in range(0, len(verdict.allowed), STEP):
-            if self._halted(facts):
-                return
-            chunk = [row_id for row_id in verdict.allowed[start : start + STEP] if row_id not in failed]
-            await self._delivery.send(await self._planner.deletes(chunk))
-        await self._delivery.drain()
 
     async def _take_requests(self) -> None:
         """What a person asked for beside a running daemon."""
@@ -340,19 +260,10 @@ class SyncService:
         self._delivery.begin(facts.run_id)
         await self._take_requests()
         try:
-            await self._attempt(facts, steps(facts))
+            await attempt(facts, self._observer, steps(facts))
         finally:
             await self._delivery.stop()
         return await self._end(facts, began)
-
-    async def _attempt(self, facts: RunFacts, step: Any) -> Any:
-        """A step whose expected errors end that step alone."""
-        try:
-            return await step
-        except SyncError as error:
-            facts.problems.append(error)
-            self._observer.problem(str(error), kind=error.kind)
-            return None
 
     async def _end(self, facts: RunFacts, began: float) -> RunResult:
         parts = self._require_parts()
@@ -371,7 +282,7 @@ class SyncService:
         )  # fmt: skip
         with point("report queued"):
             await self._thread(self._catalogue.end_run, run)
-        await self._attempt(facts, self._thread(keep_report, self.config.reports_dir, self._stamp(), report))
+        await attempt(facts, self._observer, self._thread(keep_report, self.config.reports_dir, self._stamp(), report))
         await self._hand_over_reports()
         self._observer.finished(report)
         return RunResult(report, exit_code)
@@ -399,12 +310,6 @@ class SyncService:
             "record_count": self._catalogue.get_record_count(),
             "version": __version__,
         }
-
-    def _halted(self, facts: RunFacts) -> bool:
-        """Whether to stop here: a signal came, or the destination does not answer."""
-        if self._delivery.silent:
-            facts.silent = True
-        return facts.silent or self._tools.retry.halt.is_set
 
     async def _require_initial(self) -> None:
         if not (await self._thread(self._catalogue.totals)).initial_done:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sync_service.catalogue import delivering, intake
 from sync_service.models.changes import (
     EventRecord,
     EventState,
@@ -148,7 +149,7 @@ class CatalogueContract:
         again.complete_scan(state, LATER)
         done = again.scan_state()
         assert (done.status, done.token, done.started_at, done.finished_at) == (ScanStatus.COMPLETE, None, NOW, LATER)
-        again.clear_suspicion()
+        again.within(intake.clear_suspicion)
         assert again.scan_state().suspicion is None
 
     def test_awkward_keys_come_back_in_the_order_of_their_bytes(self, catalogue: DatabaseManager) -> None:
@@ -167,13 +168,13 @@ class CatalogueContract:
         known = ids(catalogue)
         state = catalogue.begin_scan(LATER, None)
         catalogue.commit_scan(state, ScanCommit([], [], list(known.values()), "", None, 0, 0), LATER)
-        assert catalogue.missing(0, 2) == sorted(known.values())[:2]
+        assert catalogue.within(intake.missing, 0, 2) == sorted(known.values())[:2]
         seen = observation("b", known["b"], size=9, etag="e2", revision=2)
         catalogue.settle_missing([known["a"]], [seen], [known["a"], known["b"]], LATER)
-        assert catalogue.missing(0, 10) == [known["c"]]
+        assert catalogue.within(intake.missing, 0, 10) == [known["c"]]
         assert [(r.file_path, r.size) for r in catalogue.known_between(None, None)] == [("b", 9), ("c", 1)]
         catalogue.begin_scan(LATER, None)
-        assert catalogue.missing(0, 10) == []
+        assert catalogue.within(intake.missing, 0, 10) == []
 
     def test_a_key_that_comes_back_gets_its_row_back(self, catalogue: DatabaseManager) -> None:
         """While the destination still holds it, the row keeps its id and goes on with a higher revision."""
@@ -269,7 +270,7 @@ class CatalogueContract:
         assert [doubt.operation for doubt in again.doubts()] == [operation]
         assert before(again) == []
         assert [row[1] for row in after(again)] == ["b"]
-        again.release([operation])
+        again.within(delivering.release, [operation])
         assert again.doubts() == []
         assert again.delivered_count() == 0
         assert [row[1] for row in after(again)] == ["a", "b"]

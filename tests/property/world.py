@@ -38,7 +38,7 @@ SMALL = {
     "sync_service.services.delivery.WINDOW": 2,
     "sync_service.services.delivery.OUTSTANDING": 4,
     "sync_service.services.planner.CHUNK": 3,
-    "sync_service.services.sync_service.STEP": 2,
+    "sync_service.services.rounds.STEP": 2,
     "sync_service.services.checker.STRETCH": 3,
     "sync_service.services.checker.PAGE": 2,
     "sync_service.services.checker.FORMER_PAGE": 2,

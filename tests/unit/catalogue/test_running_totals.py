@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from sync_service.catalogue import delivering
 from sync_service.models.data_models import Kind, Operation, Result
 from sync_service.models.errors import SyncError
 from sync_service.services.database_manager import DatabaseManager
@@ -72,7 +73,7 @@ class Totals(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def released(self, which: int) -> None:
         route = self.routes[which]
-        route.release([doubt.operation for doubt in route.doubts()])
+        route.within(delivering.release, [doubt.operation for doubt in route.doubts()])
 
     @invariant()
     def totals_are_exact(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sync_service.catalogue import intake
 from sync_service.models.changes import Known, ScanState, ScanStatus
 from sync_service.models.data_models import Listed, ListingPage
 from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreachable
@@ -169,7 +170,7 @@ async def test_an_interrupted_scan_goes_on_at_its_page(bench: Bench, nth: int) -
     bench.source.calls.clear()
     done = await bench.scan()
     assert bench.paths() == {"b", "c", "d", "e", "f"}
-    assert bench.catalogue.missing(0, 10) == []
+    assert bench.catalogue.within(intake.missing, 0, 10) == []
     if stopped_at.status is ScanStatus.RUNNING and stopped_at.token:
         assert bench.asked("list_page")[0] == stopped_at.token
         assert ("the scan goes on where it was interrupted", {"keys": stopped_at.keys}) in bench.observer.notes

@@ -1,0 +1,106 @@
+"""How a command is made of a function: the options that all of them take, and what they give."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sync_service import console
+from sync_service.models.errors import ConfigurationError
+from sync_service.models.text import escaped, shown
+
+if TYPE_CHECKING:
+    from sync_service.models.config import SyncConfig
+
+PROGRAM = "python -m sync_service.main"
+
+app = typer.Typer(
+    help="Keeps a file manager in step with a customer's S3 bucket. Without a command it runs the daemon.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command takes."""
+
+    as_json: bool = False
+    route: str | None = None
+    config_file: Path | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+    def settings(self) -> SyncConfig:
+        """The settings in force; raises ConfigurationError with every problem at once."""
+        from sync_service.models.config import SyncConfig
+        from sync_service.reporting.secrets import known
+
+        if self.config_file is not None:
+            raise ConfigurationError(
+                f"--config {self.config_file}: files of routes are not yet available in this version",
+                hint="Set the route `customer` by environment variables or .env; see: config",
+            )
+        if self.route not in (None, "customer"):
+            raise ConfigurationError(f"--route {self.route}: no such route, expected: customer")
+        config = SyncConfig.from_env()
+        known(config)
+        for line in config.notices():
+            console.message(f"warning: {line}")
+        return config
+
+
+_OPTIONS = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
+    "route": Annotated[str | None, typer.Option("--route", help="Only this route.")],
+    "config_file": Annotated[Path | None, typer.Option("--config", help="A sync.yaml with routes.")],
+    "verbose": Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")],
+    "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="Say only what failed.")],
+}
+
+
+def command(name: str, hidden: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Registers a command whose function takes `Common` first; its options are put behind the function's own."""
+
+    def register(function: Callable[..., int]) -> Callable[..., int]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        @functools.wraps(function)
+        def called(**values: Any) -> None:
+            common = Common(**{option: values.pop(option) for option in _OPTIONS})
+            raise typer.Exit(function(common, **values))
+
+        shared = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=getattr(Common(), n), annotation=a)
+            for n, a in _OPTIONS.items()
+        ]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        called.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+        app.command(name, hidden=hidden)(called)
+        return function
+
+    return register
+
+
+def call(arguments: list[str]) -> None:
+    """Runs the command that `arguments` name; ends with SystemExit, or the error that it raised."""
+    _refuse_hidden(arguments)
+    app(arguments, prog_name=PROGRAM)
+
+
+def _refuse_hidden(arguments: list[str]) -> None:
+    """Typer would print an unknown option as it is, and a script may have made it of a key that begins with `-`."""
+    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    for name in (option.partition("=")[0] for option in options if option.startswith("-")):
+        if escaped(name) != name:
+            raise ConfigurationError(f"no such option: {shown(name)}", hint="A key that begins with - goes behind --")
