@@ -33,7 +33,7 @@ def observed(ask: Ask, route_id: int | None = None) -> tuple[int, int]:
 
 def delivered(ask: Ask, route_id: int) -> int:
     """Rows that the destination holds."""
-    return stored(int, ask("SELECT delivered_files FROM routes WHERE id = ?", route_id)[0][0])
+    return stored(int, *_only(ask("SELECT delivered_files FROM routes WHERE id = ?", route_id)))
 
 
 def totals(ask: Ask, route_id: int) -> Totals:
@@ -47,7 +47,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
     scan = scan_state(ask, route_id)
     since = "SELECT count(*) FROM quarantine WHERE route_id = ? AND received_at > ?"
     ((unread,),) = ask(since, route_id, scan.finished_at or "")
-    ((done,),) = ask("SELECT initial_done FROM routes WHERE id = ?", route_id)
+    (done,) = _only(ask("SELECT initial_done FROM routes WHERE id = ?", route_id))
     return Totals(
         files=files,
         size=size,
@@ -78,6 +78,11 @@ def unverified(ask: Ask, route_id: int) -> str | None:
     return stored(_reason, found[0][0]) if found else None
 
 
+def _only(found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The one row that has to be there."""
+    return stored(lambda: found[0])
+
+
 def held(ask: Ask, route_id: int) -> Held | None:
     """The deletes that the guard holds back."""
     found = ask("SELECT deletes, reason, since FROM held WHERE route_id = ?", route_id)
@@ -87,7 +92,7 @@ def held(ask: Ask, route_id: int) -> Held | None:
 def last_check(ask: Ask, route_id: int) -> dict[str, Any] | None:
     """The result of the last check, as it was kept."""
     found = ask("SELECT value FROM meta WHERE name = ?", f"check:{route_id}")
-    return dict(json.loads(found[0][0])) if found else None
+    return stored(lambda text: dict(json.loads(text)), found[0][0]) if found else None
 
 
 def scan_state(ask: Ask, route_id: int) -> ScanState:
@@ -113,7 +118,7 @@ def scan_state(ask: Ask, route_id: int) -> ScanState:
 
 def next_run(ask: Ask, route_id: int) -> str | None:
     """When the daemon runs next, as it has noted."""
-    return _text(ask("SELECT next_run FROM routes WHERE id = ?", route_id)[0][0])
+    return _text(*_only(ask("SELECT next_run FROM routes WHERE id = ?", route_id)))
 
 
 def last_success(ask: Ask, route_id: int) -> str | None:

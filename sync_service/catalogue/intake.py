@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -18,8 +18,8 @@ from sync_service.models.event_identity import content_hash
 _RAW_LIMIT = 4096
 
 _EVENT = (
-    "INSERT INTO events (route_id, event_key, event_type, file_path, new_path, timestamp, received_at, state, reason) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET "
+    "INSERT INTO events (route_id, event_key, content, event_type, file_path, new_path, timestamp, received_at, state, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET "
     "timestamp = excluded.timestamp, received_at = excluded.received_at, state = excluded.state, reason = excluded.reason"
 )
 _POISON = (
@@ -50,6 +50,7 @@ def record_events(conn: Connection, route_id: int, records: Sequence[EventRecord
             (
                 route_id,
                 e.event_key,
+                e.content,
                 e.event_type,
                 e.file_path,
                 e.new_path,
@@ -61,6 +62,18 @@ def record_events(conn: Connection, route_id: int, records: Sequence[EventRecord
             for e in records
         ],
     )
+
+
+def forget_retold(conn: Connection, route_id: int, told: Mapping[str, set[str]]) -> None:
+    """Forgets events that a log told before and now tells again under other times. The newest stays: positions only grow."""
+    newest = last_position(conn)
+    spent: list[int] = []
+    for part in chunked(told):
+        query = select(events.c.seq, events.c.event_key, events.c.content).where(
+            events.c.route_id == route_id, events.c.content.in_(part), events.c.seq < newest
+        )
+        spent += [seq for seq, key, content in conn.execute(query) if key not in told[content]]
+    execute_many(conn, "DELETE FROM events WHERE seq = ?", [(seq,) for seq in spent])
 
 
 def record_poison(conn: Connection, route_id: int, poison: Sequence[Poison], now: str) -> None:

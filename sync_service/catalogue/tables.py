@@ -102,6 +102,8 @@ events = Table(
     Column("seq", Id, primary_key=True, autoincrement=True),
     Column("route_id", Integer, nullable=False),
     Column("event_key", Text, nullable=False),
+    # A hash of what the event says, without its id and time.
+    Column("content", Text, nullable=False),
     Column("event_type", Text, nullable=False),
     Column("file_path", KeyText),
     Column("new_path", KeyText),
@@ -111,6 +113,7 @@ events = Table(
     Column("reason", Text),
     UniqueConstraint("route_id", "event_key", name="events_key"),
 )
+Index("events_content", events.c.route_id, events.c.content)
 
 scans = Table(
     "scans",

@@ -82,9 +82,10 @@ class EventState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event as the catalogue keeps it. `event_key` recognises it when it comes again."""
+    """One event as the catalogue keeps it. `event_key` recognises it when it comes again, `content` what says the same."""
 
     event_key: str
+    content: str
     event_type: str
     file_path: str | None
     new_path: str | None
@@ -114,7 +115,11 @@ class Relook:
 
 @dataclass(frozen=True, slots=True)
 class EventCommit:
-    """One batch of events with its effects on `observed` and the log's cursor: one transaction."""
+    """One batch of events with its effects on `observed` and the log's cursor: one transaction.
+
+    `told` are the keys of events by what they say, where the log gives all that it has on each call and says this under new
+    times alone: what said the same before will not come again.
+    """
 
     events: list[EventRecord]
     poison: list[Poison]
@@ -122,6 +127,7 @@ class EventCommit:
     removed: list[int]
     cursor: str | None
     relooks: dict[str, Relook] = field(default_factory=dict)
+    told: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sync_service.catalogue.lock import Holder
 from sync_service.catalogue.migrate import backup
 from sync_service.catalogue.problems import translated
 from sync_service.catalogue.session import Session
+from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta, routes
 from sync_service.models.changes import (
     Confirmation,
@@ -103,7 +104,8 @@ class DatabaseManager:
     def catalogue_id(self) -> str:
         """Made anew by creation, restore and rebuild; part of every idempotency key."""
         with self._transaction() as conn:
-            return str(conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalar_one())
+            found = conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalars().all()
+            return stored(lambda: str(found[0]))
 
     def within(self, question: Callable[Concatenate[Connection, int, P], T], *values: P.args, **named: P.kwargs) -> T:
         """A function of `catalogue/` on this route, in a transaction of its own."""
@@ -248,6 +250,7 @@ class DatabaseManager:
         with self._transaction() as conn:
             route_id = self._id(conn)
             intake.record_events(conn, route_id, commit.events, now)
+            intake.forget_retold(conn, route_id, commit.told)
             intake.record_poison(conn, route_id, commit.poison, now)
             observing.remove_observed(conn, route_id, commit.removed, now, "event")
             observing.put_observations(conn, route_id, commit.observations, now, "event")

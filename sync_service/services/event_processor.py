@@ -121,12 +121,17 @@ class EventProcessor:
         start = await self._thread(self._catalogue.last_position)
         poison = list({content_hash(item): item for item in batch.items if isinstance(item, Poison)}.values())
         records: list[EventRecord] = []
-        events = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
-        placed = [(event, start + 1 + index) for index, event in enumerate(events)]
+        fresh = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
+        meant = await self._without_slashes([self._relative(event) for event in fresh])
+        placed = [(event, start + 1 + index) for index, event in enumerate(meant)]
         effects, relooks = await self._effects(placed)
-        records += [_record_of(event, effects.reasons.get(position)) for event, position in placed]
+        records += [
+            _record_of(told, event, effects.reasons.get(position))
+            for told, (event, position) in zip(fresh, placed, strict=True)
+        ]
         counts.poison += len(poison) - await self._thread(self._catalogue.known_poison, poison)
-        commit = EventCommit(records, poison, effects.observations, effects.removed, batch.cursor, relooks)
+        told = _retold(batch.items, records) if batch.cursor is None else {}
+        commit = EventCommit(records, poison, effects.observations, effects.removed, batch.cursor, relooks, told)
         with point("events committed"):
             await self._thread(self._catalogue.commit_events, commit, self._now())
         self._count(records, len(batch.items), counts)
@@ -152,12 +157,12 @@ class EventProcessor:
             reason = "seen before" if repeated else self._foreign(event)
             known.add(key)
             if reason is None:
-                fresh.append(self._relative(event))
+                fresh.append(event)
             elif not repeated:
-                records.append(_record_of(event, reason))
+                records.append(_record_of(event, event, reason))
             else:
                 counts.skipped[reason] += 1
-        return await self._without_slashes(fresh)
+        return fresh
 
     def _foreign(self, event: Event) -> str | None:
         if event.event_type is EventType.IGNORE or event.file_path is None:
@@ -241,9 +246,21 @@ def _key_of(event: Event) -> str:
     return f"id:{event.event_id}" if event.event_id is not None else f"event:{identity(event)}"
 
 
-def _record_of(event: Event, reason: str | None) -> EventRecord:
+def _retold(items: Sequence[Event | Poison], records: Sequence[EventRecord]) -> dict[str, set[str]]:
+    """What a log says under new times alone: content -> the keys of the events that say it."""
+    new = {record.event_key for record in records}
+    told: dict[str, set[str]] = {}
+    for event in items:
+        if isinstance(event, Event):
+            told.setdefault(content_hash(event), set()).add(_key_of(event))
+    return {content: keys for content, keys in told.items() if keys <= new}
+
+
+def _record_of(told: Event, event: Event, reason: str | None) -> EventRecord:
+    """`told` is the event as the log has it, by which it is known again; `event` what it means to this route."""
     return EventRecord(
-        event_key=_key_of(event),
+        event_key=_key_of(told),
+        content=content_hash(told),
         event_type=str(event.event_type),
         file_path=event.file_path,
         new_path=event.new_path,

@@ -200,7 +200,7 @@ class CatalogueContract:
     def test_events_effects_and_cursor_are_one_transaction(self, catalogue: DatabaseManager) -> None:
         """Where one effect cannot be written, nothing of the batch is."""
         scan(catalogue, "a", "b")
-        record = EventRecord("k", "update", "a", None, NOW, EventState.APPLIED)
+        record = EventRecord("k", "same", "update", "a", None, NOW, EventState.APPLIED)
         colliding = event_commit(observation("a", 900), observation("b", 901), cursor="5", events=[record])
         with pytest.raises(SyncError):
             catalogue.commit_events(colliding, NOW)
@@ -214,7 +214,7 @@ class CatalogueContract:
     def test_an_event_that_comes_again_is_one_event(self, catalogue: DatabaseManager) -> None:
         """Recorded twice under one key, it is kept once."""
         for _ in range(2):
-            record = EventRecord("k", "update", "a", "b", NOW, EventState.SKIPPED, "known")
+            record = EventRecord("k", "same", "update", "a", "b", NOW, EventState.SKIPPED, "known")
             catalogue.commit_events(event_commit(events=[record]), NOW)
         assert catalogue.known_events(["k"]) == {"k"}
         assert catalogue.last_position() == 1
@@ -248,14 +248,14 @@ class CatalogueContract:
     def test_old_events_are_forgotten(self, catalogue: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
         """Only the newest are kept, and positions go on growing."""
         monkeypatch.setattr(database_manager, "EVENTS_KEPT", 2)
-        records = [EventRecord(f"k{n}", "update", "a", None, None, EventState.APPLIED) for n in range(5)]
+        records = [EventRecord(f"k{n}", "same", "update", "a", None, None, EventState.APPLIED) for n in range(5)]
         poison = [Poison("bad", str(n)) for n in range(5)]
         catalogue.commit_events(event_commit(events=records, poison=poison), NOW)
         catalogue.tidy()
         assert set(catalogue.known_events([f"k{n}" for n in range(5)])) == {"k3", "k4"}
         assert catalogue.known_poison(poison) == 2
         last = catalogue.last_position()
-        one_more = EventRecord("new", "update", "a", None, None, EventState.APPLIED)
+        one_more = EventRecord("new", "same", "update", "a", None, None, EventState.APPLIED)
         catalogue.commit_events(event_commit(events=[one_more]), NOW)
         assert catalogue.last_position() > last
 
@@ -423,7 +423,7 @@ class CatalogueContract:
         scan(catalogue, "a", "b")
         deliver_all(catalogue)
         rows = ids(catalogue)
-        events = [EventRecord(f"k{n}", "update", "a", None, NOW, EventState.APPLIED) for n in range(2)]
+        events = [EventRecord(f"k{n}", "same", "update", "a", None, NOW, EventState.APPLIED) for n in range(2)]
         catalogue.commit_events(
             event_commit(observation("a", rows["a"], 2, "e2", 2), removed=[rows["b"]], events=events), NOW
         )

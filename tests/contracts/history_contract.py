@@ -32,9 +32,9 @@ def renamed(catalogue: DatabaseManager, old: str, new: str) -> None:
     done(catalogue, create_of(catalogue, old))
     row_id = ids(catalogue)[old]
     events = [
-        EventRecord("k1", "create", old, None, NOW, EventState.APPLIED),
-        EventRecord("k2", "rename", old, new, NOW, EventState.APPLIED),
-        EventRecord("k3", "update", new, None, NOW, EventState.APPLIED),
+        EventRecord("k1", "same", "create", old, None, NOW, EventState.APPLIED),
+        EventRecord("k2", "same", "rename", old, new, NOW, EventState.APPLIED),
+        EventRecord("k3", "same", "update", new, None, NOW, EventState.APPLIED),
     ]
     catalogue.commit_events(event_commit(observation(new, row_id, revision=2), events=events), LATER)
     done(catalogue, Operation(Kind.RENAME, row_id, 2, old, new, size=1, etag="e1"), LATER)

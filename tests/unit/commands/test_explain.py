@@ -32,7 +32,7 @@ def catalogue(config: SyncConfig) -> Iterator[DatabaseManager]:
     scan(made, "a")
     confirm(made, create_of(made, "a"), NOW)
     row_id = ids(made)["a"]
-    event = EventRecord("k", "rename", "a", "b", NOW, EventState.APPLIED)
+    event = EventRecord("k", "same", "rename", "a", "b", NOW, EventState.APPLIED)
     made.commit_events(event_commit(observation("b", row_id, revision=2), events=[event]), LATER)
     rename = Operation(Kind.RENAME, row_id, 2, "a", "b", size=1, etag="e1")
     confirm(made, rename, LATER, Result.NOT_DONE, "503: busy\x1b[31m")

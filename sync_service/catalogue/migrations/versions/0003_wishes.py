@@ -1,4 +1,4 @@
-"""Wishes of events for objects that could not be looked at are kept; an event is known by its key alone."""
+"""Wishes of events for objects that could not be looked at are kept; events that say the same are found by what they say."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,4 +9,5 @@ down_revision = "0002"
 
 def upgrade() -> None:
     op.add_column("relooks", sa.Column("wishes", sa.Text, nullable=False, server_default="[]"))
-    op.drop_column("events", "identity")
+    op.execute("ALTER TABLE events RENAME COLUMN identity TO content")
+    op.create_index("events_content", "events", ["route_id", "content"])
