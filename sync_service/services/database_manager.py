@@ -34,7 +34,7 @@ from sync_service.models.changes import (
     ScanStatus,
     Totals,
 )
-from sync_service.models.data_models import Operation, Poison, Row
+from sync_service.models.data_models import Operation, Row
 from sync_service.models.errors import CatalogueMissing, SyncError
 from sync_service.services.concurrency import P, T
 
@@ -55,6 +55,7 @@ class DatabaseManager:
     def __init__(self, target: str | Path, route: str = "customer") -> None:
         self._session = Session(location(target))
         self._route_id: int | None = None
+        self._catalogue_id: str | None = None
         self.route = route
 
     # ------------------------------------------------------------ opening
@@ -73,6 +74,7 @@ class DatabaseManager:
         """Another route's view of the same open catalogue."""
         other = DatabaseManager.__new__(DatabaseManager)
         other._session, other._route_id, other.route = self._session, None, route
+        other._catalogue_id = self._catalogue_id
         if self._session.writing:
             other._add_route()
         return other
@@ -102,10 +104,12 @@ class DatabaseManager:
 
     @property
     def catalogue_id(self) -> str:
-        """Made anew by creation, restore and rebuild; part of every idempotency key."""
-        with self._transaction() as conn:
-            found = conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalars().all()
-            return stored(lambda: str(found[0]))
+        """Made anew by creation, restore and rebuild; part of every idempotency key. Read once: a reload asks amid a run."""
+        if self._catalogue_id is None:
+            with self._transaction() as conn:
+                found = conn.execute(select(meta.c.value).where(meta.c.name == "catalogue_id")).scalars().all()
+                self._catalogue_id = stored(lambda: str(found[0]))
+        return self._catalogue_id
 
     def within(self, question: Callable[Concatenate[Connection, int, P], T], *values: P.args, **named: P.kwargs) -> T:
         """A function of `catalogue/` on this route, in a transaction of its own."""
@@ -231,11 +235,6 @@ class DatabaseManager:
     def last_position(self) -> int:
         with self._transaction() as conn:
             return intake.last_position(conn)
-
-    def known_poison(self, poison: Sequence[Poison]) -> int:
-        """How many of these are in quarantine already."""
-        with self._transaction() as conn:
-            return len(intake.known_poison(conn, self._id(conn), poison))
 
     def observations_at(self, paths: Iterable[str]) -> dict[str, Observation]:
         with self._transaction() as conn:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from sync_service.catalogue import intake
 from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
@@ -129,7 +130,7 @@ class EventProcessor:
             _record_of(told, event, effects.reasons.get(position))
             for told, (event, position) in zip(fresh, placed, strict=True)
         ]
-        counts.poison += len(poison) - await self._thread(self._catalogue.known_poison, poison)
+        counts.poison += len(poison) - len(await self._thread(self._catalogue.within, intake.known_poison, poison))
         told = _retold(batch.items, records) if batch.cursor is None else {}
         commit = EventCommit(records, poison, effects.observations, effects.removed, batch.cursor, relooks, told)
         with point("events committed"):
