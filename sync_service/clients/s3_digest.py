@@ -13,13 +13,14 @@ from sync_service.models.errors import DamagedBody
 _MD5 = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _HASH_IN_THREAD = 256 * 1024
 _STRANGE_KEYS = 3
-"""Objects that must give the same other bytes twice, and none the right ones, before ETags are taken for no MD5s."""
+"""Objects that must give the same other bytes twice, and none the right ones, before no ETag is taken for an MD5."""
 
 
 class Md5Etags:
     """What the ETags of one bucket are worth. `certain`: the server is known to use MD5s (AWS).
 
-    Others have ETags that look like MD5s and are not. Their bodies differ from them always and in the same way; damage does not.
+    Others have ETags that look like MD5s and are not. Their bodies differ from them always and in the same way; damage does
+    not. So while nothing has ever matched, an object that gives the same bytes twice is let through by itself.
     """
 
     def __init__(self, certain: bool) -> None:
@@ -33,6 +34,8 @@ class Md5Etags:
         sealed = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
         own_key = "x-amz-server-side-encryption-customer-algorithm" in headers
         if sealed or own_key or not self._believed or not _MD5.fullmatch(info.etag):
+            return None
+        if info.key in self._strange and not self._certain:
             return None
         return BodyCheck(self, info, subject)
 
