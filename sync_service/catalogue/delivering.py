@@ -91,7 +91,9 @@ def leave_in_step(conn: Connection, ids: Sequence[int] | None = None) -> None:
     if ids is None:
         conn.execute(text(f"DELETE FROM touched WHERE {_IN_STEP}"))  # noqa: S608 - our own text
     else:
-        execute_many(conn, f"DELETE FROM touched WHERE id = ? AND ({_IN_STEP})", [(i,) for i in ids])  # noqa: S608
+        for part in chunked(ids):
+            marks = ", ".join(str(int(row_id)) for row_id in part)
+            conn.exec_driver_sql(f"DELETE FROM touched WHERE id IN ({marks}) AND ({_IN_STEP})")  # noqa: S608 - numbers
 
 
 def doubts(conn: Connection, route_id: int) -> list[Doubt]:
