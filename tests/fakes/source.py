@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sync_service.models.data_models import Listed, ListingPage, ObjectInfo
 from sync_service.models.errors import OutcomeUnknown, SourceMoved, SyncError, Unreadable
@@ -116,6 +117,11 @@ class FakeSource:
         if key != new_key:
             self.delete(key)
         return info
+
+    def replace_info(self, key: str, **values: Any) -> None:
+        """The newest version's headers say this from now on."""
+        newest = self._versions[key][-1]
+        self._versions[key][-1] = replace(newest, info=replace(newest.info, **values))
 
     def archive(self, key: str) -> None:
         """The object stays, and can no longer be opened."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sync_service.catalogue import ledger
+from sync_service.models.changes import FailureRecord
 from sync_service.models.data_models import Event, Poison
-from sync_service.models.errors import Denied, Refused, StorageFull, Temporary, Unreadable
+from sync_service.models.errors import Archived, Denied, Refused, StorageFull, Temporary, Unreadable
 from sync_service.services import event_processor
 from sync_service.services.event_processor import EventCounts, EventProcessor, Scope
 from tests.fakes.event_log import FakeEventLog
@@ -359,3 +361,52 @@ async def test_an_empty_log_is_read_and_acknowledged(bench: Bench) -> None:
     log = FakeEventLog()
     assert (await replay(bench, log)).received == 0
     assert log.acknowledged == ["0"]
+
+
+# ---------------------------------------------------------------- what is told of it
+
+
+async def test_progress_is_told_but_beside_another_phase(bench: Bench) -> None:
+    """A phase and its steps; while deliveries go on the bar is theirs."""
+    log = FakeEventLog([event("create", "a", id="1"), event("create", "b", id="2")])
+    await replay(bench, log)
+    assert (bench.observer.phases, bench.observer.of("advance")) == (["events"], [(2, 0)])
+    bench.observer.calls.clear()
+    log.add(event("create", "c", id="3"))
+    await EventProcessor(bench.tools, log, bench.source, INSIDE).replay(EventCounts(), beside=True)
+    assert (bench.observer.phases, bench.observer.of("advance")) == ([], [])
+    assert looks(bench) == ["a", "b", "c"]
+
+
+async def test_what_became_of_events_is_counted_over_batches(bench: Bench) -> None:
+    """Applied ones by type, the others by reason; twice the same reader counts on."""
+    for key in ("a", "b", "c"):
+        bench.source.put(key, b"one")
+    log = FakeEventLog([event("create", "a", id="1"), event("create", "b", id="2"), event("delete", "x", id="3")])
+    processor, counts = EventProcessor(bench.tools, log, bench.source, INSIDE), EventCounts()
+    await processor.replay(counts)
+    log.add(event("update", "c", id="4"), event("delete", "y", id="5"), event("create", "a", id="1"))
+    await processor.replay(counts)
+    assert (counts.received, counts.applied, counts.by_type) == (6, 3, Counter(create=2, update=1))
+    assert counts.skipped == Counter({"not in the source": 2, "seen before": 1})
+
+
+async def test_an_event_is_recorded_as_it_was_told(bench: Bench) -> None:
+    """Its type, both paths, its time and what became of it."""
+    bench.source.put("b", b"one")
+    await replay(bench, FakeEventLog([event("rename", "/a", "/b", timestamp="2026-11-21T08:00:00Z")]))
+    (told,) = bench.catalogue.explain("b").events
+    assert (told["event_type"], told["file_path"], told["new_path"]) == ("rename", "a", "b")
+    assert (told["timestamp"], told["state"], told["reason"]) == ("2026-11-21T08:00:00Z", "applied", None)
+
+
+@pytest.mark.parametrize(("archived", "quarantined"), [(True, 1), (False, 0)])
+async def test_an_object_that_was_restored_is_taken_up(bench: Bench, archived: bool, quarantined: int) -> None:
+    """An event about it finds it readable again; one that is still archived stays aside, and so does any other failure."""
+    bench.source.put("a", b"one")
+    (row_id,) = bench.observe("a")
+    failure = FailureRecord(row_id, "a", "create", 1, Archived.kind, "archived", 1, 1, "t", "t", True)
+    bench.catalogue.within(ledger.put_failures, [failure])
+    bench.source.replace_info("a", archived=archived)
+    await replay(bench, FakeEventLog([event("update", "a")]))
+    assert bench.catalogue.totals().quarantined == quarantined
