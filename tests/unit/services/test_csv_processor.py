@@ -140,6 +140,8 @@ def test_the_scope_is_what_was_touched_or_everything(tmp_path: Path) -> None:
     catalogue.commit_events(event_commit(observation("a", ids(catalogue)["a"], size=9)), NOW)
     folder = tmp_path / "snapshots"
     touched = CsvProcessor(folder).snapshot(catalogue, "t1", "r1")
+    assert '"scope": "touched"' in touched.manifest.read_text()
+    assert touched.before.path.name == "t1-r1-before.csv"
     once = CsvProcessor(folder).snapshot(catalogue, "t2", "r2", full=True)
     always = CsvProcessor(folder, retention=2, full=True).snapshot(catalogue, "t3", "r3")
     assert [(p.before.rows, p.after.rows) for p in (touched, once, always)] == [(1, 1), (3, 3), (3, 3)]

@@ -275,3 +275,55 @@ def test_a_circle_is_found(blocked: dict[int, int], circle: set[int]) -> None:
     """A row that leads back to itself, never one that only waits for a circle."""
     found = find_circle(blocked)
     assert found in circle if circle else found is None
+
+
+# ---------------------------------------------------------------- rows that change while the plan is made
+
+
+async def test_a_vanished_row_hides_none_behind_it(bench: Bench, planner: Planner) -> None:
+    """Sorted or in a wave, the rows after it go on."""
+    [gone, b, c] = delivered(bench, "a", "b", "c")
+    bench.lose(gone)
+    bench.move(c, "x")
+    plan = await planner.sort([Change(gone, (Kind.UPDATE,)), Change(b, (Kind.UPDATE,))])
+    assert [operation.text for operation in plan.ready] == ["update b"]
+    assert [operation.text for operation in await planner.wave({gone: RENAME, c: RENAME})] == ["rename c -> x"]
+
+
+async def test_a_row_that_is_back_where_it_was_is_left_out(bench: Bench, planner: Planner) -> None:
+    """An event took the rename back after the diff was made: nothing is renamed onto itself, and others go."""
+    [back, c, new] = delivered(bench, "a", "c", "z")
+    bench.move(c, "x")
+    wave = await planner.wave({back: RENAME, c: RENAME})
+    assert [operation.text for operation in wave] == ["rename c -> x"]
+    assert [operation.text for operation in await planner.wave({new: (Kind.UPDATE,)})] == ["update z"]
+
+
+async def test_a_rename_of_a_row_that_is_gone_from_the_destination_is_left_out(bench: Bench, planner: Planner) -> None:
+    """Its row was dropped, or is in doubt: there is nothing to rename before it is settled."""
+    [a, b] = delivered(bench, "a", "b")
+    bench.move(a, "x")
+    bench.move(b, "y")
+    bench.catalogue.mark([Operation(Kind.RENAME, a, 2, "a", "x")])
+    assert [operation.text for operation in await planner.wave({a: RENAME, b: RENAME})] == ["rename b -> y"]
+
+
+async def test_all_that_stands_in_the_way_goes_in_one_wave(bench: Bench, planner: Planner) -> None:
+    """Two renames onto paths of lost rows: both deletes at once, but not those that have failed in this round."""
+    [a, b, c, d] = delivered(bench, "a", "b", "c", "d")
+    bench.lose(b, d)
+    bench.move(a, "b")
+    bench.move(c, "d")
+    waiting = {a: RENAME, c: RENAME}
+    assert [operation.text for operation in await planner.wave(waiting)] == ["delete b", "delete d"]
+    assert [operation.text for operation in await planner.wave(waiting, {b})] == ["delete d"]
+    assert await planner.wave(waiting, {b, d}) == []
+
+
+async def test_refusals_are_counted(bench: Bench, planner: Planner) -> None:
+    """Each operation that stays aside."""
+    ids = delivered(bench, "a", "b")
+    for row_id, path in zip(ids, "ab", strict=True):
+        quarantine(bench, Operation(Kind.UPDATE, row_id, 1, path))
+    plan = await planner.sort([Change(row_id, (Kind.UPDATE,)) for row_id in ids])
+    assert (plan.ready, plan.refused) == ([], 2)
