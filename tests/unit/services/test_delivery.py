@@ -630,3 +630,27 @@ def test_only_the_same_content_teaches() -> None:
     assert learned_of(done, Observation(Row(1, "a", 1, "e2", "t"), Seen())) is None
     assert learned_of(done, None) is None
     assert learned_of(outcome(Result.DONE), known) is None
+
+
+async def test_permissions_in_doubt_are_not_believed(bench: Bench, delivery: Delivery) -> None:
+    """The path is there; which permissions hold nobody says, so they are not recorded and are wished for again."""
+    [a] = await delivered(bench, delivery, "a")
+    bench.rewrite(a, permissions="600")
+    await in_doubt(bench, delivery, planned(bench, Kind.CHANGE_PERMISSION, a), applied=True)
+    await delivery.settle()
+    assert doubts(bench) == []
+    assert bench.catalogue.settled_by_id([a])[a].permissions is None
+    assert bench.catalogue.totals().pending == 1
+
+
+async def test_a_failure_of_settling_is_told_in_its_own_words(bench: Bench, delivery: Delivery) -> None:
+    """The row stays in doubt, and the report says why."""
+    [a] = await delivered(bench, delivery, "a")
+    bench.lose(a)
+    await in_doubt(bench, delivery, planned(bench, Kind.DELETE, a), applied=False)
+    bench.destination.heal()
+    bench.destination.fail(Unreachable("no road to it"), kind="get")
+    await delivery.settle()
+    assert doubts(bench) == ["delete a"]
+    [failure] = bench.catalogue.list_failures()
+    assert (failure.kind, "no road to it" in failure.message) == (Unreachable.kind, True)
