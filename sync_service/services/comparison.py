@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -20,27 +19,19 @@ class Comparison:
     def __init__(self, catalogue: DatabaseManager) -> None:
         self._catalogue = catalogue
 
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[Connection, int]]:
-        with self._catalogue._transaction() as conn:
-            yield conn, self._catalogue._id(conn)
-
     def standing(self) -> Unverified | None:
         """Where it stands; None where none is due."""
-        with self._transaction() as (conn, route_id):
-            return unverified.marker_of(conn, route_id)
+        return self._catalogue.within(unverified.marker_of)
 
     # ------------------------------------------------------------ before the catalogue is put in its place
 
     def distrust(self, catalogue_id: str, trust_size: bool) -> None:
         """Makes a copy of an older state, of all its routes, fit to go on with."""
-        with self._transaction() as (conn, _):
-            unverified.distrust(conn, catalogue_id, trust_size)
+        self._catalogue.within(lambda conn, _: unverified.distrust(conn, catalogue_id, trust_size))
 
     def begin(self, trust_size: bool) -> None:
         """A new catalogue, whose first sync is to send nothing that is right already."""
-        with self._transaction() as (conn, route_id):
-            unverified.put(conn, route_id, Unverified("rebuilt", trust_size))
+        self._catalogue.within(unverified.put, Unverified("rebuilt", trust_size))
 
     def add_candidates(self, held: Iterable[tuple[str, str]]) -> int:
         """(route, path) of what may be held as well; routes that this catalogue does not know are left out."""
@@ -48,43 +39,48 @@ class Comparison:
         known = set(self._catalogue.route_names())
         for route, pairs in groupby(held, lambda pair: pair[0]):
             if route in known:
-                view = Comparison(self._catalogue.for_route(route))
-                with view._transaction() as (conn, route_id):
-                    added += unverified.add_candidates(conn, route_id, (path for _, path in pairs))
+                view = self._catalogue.for_route(route)
+                added += view.within(unverified.add_candidates, (path for _, path in pairs))
         return added
 
     # ------------------------------------------------------------ the comparison
 
     def observed_after(self, after: int, limit: int) -> list[Observation]:
-        with self._transaction() as (conn, route_id):
-            return unverified.observed_after(conn, route_id, after, limit)
+        return self._catalogue.within(unverified.observed_after, after, limit)
 
     def settle(self, verdicts: Sequence[Verdict], standing: Unverified, now: str) -> None:
         """What was found at the paths of observed rows, and how far the comparison is with it."""
-        with self._transaction() as (conn, route_id):
+
+        def step(conn: Connection, route_id: int) -> None:
             unverified.settle(conn, route_id, verdicts, now)
             unverified.put(conn, route_id, standing)
+
+        self._catalogue.within(step)
 
     def turn_to_loose(self, standing: Unverified) -> Unverified:
         """The observed rows are through: what remains are the paths that none of them claims."""
         turned = standing.turned_to_loose()
-        with self._transaction() as (conn, route_id):
+
+        def step(conn: Connection, route_id: int) -> None:
             if standing.events_after is not None:
                 unverified.add_named(conn, route_id, standing.events_after)
             unverified.put(conn, route_id, turned)
+
+        self._catalogue.within(step)
         return turned
 
     def loose_after(self, after: int, limit: int) -> list[Loose]:
-        with self._transaction() as (conn, route_id):
-            return unverified.loose_after(conn, route_id, after, limit)
+        return self._catalogue.within(unverified.loose_after, after, limit)
 
     def settle_loose(self, verdicts: Sequence[Verdict], standing: Unverified, now: str) -> None:
         """What was found at the loose paths, and how far the comparison is with it."""
-        with self._transaction() as (conn, route_id):
+
+        def step(conn: Connection, route_id: int) -> None:
             unverified.settle_loose(conn, route_id, verdicts, now)
             unverified.put(conn, route_id, standing)
 
+        self._catalogue.within(step)
+
     def finish(self) -> None:
         """From here on the delivered rows are believed as ever."""
-        with self._transaction() as (conn, route_id):
-            unverified.clear(conn, route_id)
+        self._catalogue.within(unverified.clear)

@@ -42,7 +42,6 @@ class DeliveryCounts:
     files: int = 0
     files_failed: int = 0
     size: int = 0
-    refused_before: int = 0
     again: bool = False
     errors: list[tuple[Outcome, FailureRecord | None]] = field(default_factory=list)
 

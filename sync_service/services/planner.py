@@ -23,7 +23,6 @@ class Sorted:
     ready: list[Operation] = field(default_factory=list)
     waiting: dict[int, tuple[Kind, ...]] = field(default_factory=dict)
     deletes: list[int] = field(default_factory=list)
-    refused: int = 0
 
 
 def operation_for(kind: Kind, before: Row | None, after: Row | None) -> Operation:
@@ -83,9 +82,7 @@ class Planner:
                 result.waiting[row_id] = kinds
                 continue
             operation = operation_for(kinds[0], before.get(row_id), after[row_id].row)
-            if is_final(operation, failures):
-                result.refused += 1
-            else:
+            if not is_final(operation, failures):
                 result.ready.append(operation)
         return result
 
