@@ -6,6 +6,8 @@
 PYTHON ?=
 export PYTHON USE_DOCKER
 ARGS ?=
+# Tests run in as many processes as there are cores, at most four; PARALLEL= runs them in one.
+PARALLEL ?= -n auto --maxprocesses 4 --dist worksteal
 dispatch := scripts/dispatch.sh
 python := .venv/bin/python
 
@@ -53,7 +55,7 @@ demo: venv ## Initial sync, one change of each kind, incremental sync, and the p
 	@$(python) -m sync_service.main demo $(ARGS)
 
 test: venv ## The tests
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest $(PARALLEL) $(ARGS)
 
 check: lint types imports test demo ## Everything that CI runs
 

@@ -21,8 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT.parent / "shared" / "tools" / "minio-server"
 USER = PASSWORD = "minioadmin"
-_used: list[str] = []
-_notes: list[str] = []
+_told: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class S3Server:
 def s3_server() -> Iterator[S3Server]:
     """A real S3 server for the whole run; it ends with it where it was started here."""
     with running_server() as server:
-        _used.append(f"{server.name} at {server.endpoint}")
+        _told.append(f"S3 server used: {server.name} at {server.endpoint}")
         yield server
 
 
@@ -70,19 +69,14 @@ def plan() -> str:
     return f"MinIO ({TOOL.name}), where one is installed; else moto" if TOOL.exists() else "moto"
 
 
-def used() -> str | None:
-    """Which server this run did use; None where no test asked for one."""
-    return _used[0] if _used else None
-
-
 def note(line: str) -> None:
     """A fact about the server that the end of the run says."""
-    _notes.append(line)
+    _told.append(line)
 
 
-def notes() -> list[str]:
-    """What tests have noted about the server."""
-    return list(_notes)
+def told() -> list[str]:
+    """Which server this process did use, where a test asked for one, and what tests have noted about it."""
+    return list(_told)
 
 
 # ---------------------------------------------------------------- the kinds
