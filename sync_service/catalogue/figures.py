@@ -123,14 +123,21 @@ def next_run(ask: Ask, route_id: int) -> str | None:
 
 def last_success(ask: Ask, route_id: int) -> str | None:
     """When the newest run ended in which nothing failed."""
-    return _text(ask("SELECT max(finished_at) FROM runs WHERE route_id = ? AND success = 1", route_id)[0][0])
+    successes = f"{_RUN}WHERE r.route_id = ? AND r.success = 1{_newest_first(ask)}"
+    found = ask(successes, route_id, 1)
+    return _run(*found[0]).finished_at if found else None
 
 
 def runs(ask: Ask, route_id: int, limit: int, unreported: bool = False) -> list[RunRecord]:
     """The newest runs first; `unreported` only those that ended and whose report was not received."""
     only = " AND r.reported = 0 AND r.report IS NOT NULL" if unreported else ""
-    newest_first = " ORDER BY r.started_at DESC LIMIT ?"
-    return [_run(*found) for found in ask(f"{_RUN}WHERE r.route_id = ?{only}{newest_first}", route_id, limit)]
+    return [_run(*found) for found in ask(f"{_RUN}WHERE r.route_id = ?{only}{_newest_first(ask)}", route_id, limit)]
+
+
+def _newest_first(ask: Ask) -> str:
+    """Runs are counted since schema 0004; in an older one their times have to tell the order."""
+    ((version,),) = ask("SELECT version_num FROM alembic_version")
+    return f" ORDER BY r.{'seq' if str(version) >= '0004' else 'started_at'} DESC LIMIT ?"
 
 
 def run(ask: Ask, beginning: str) -> RunRecord | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
 from sync_service.catalogue.tables import (
@@ -158,8 +158,12 @@ def delete_causes(conn: Connection, ids: Iterable[int]) -> dict[int, str]:
 
 
 def begin_run(conn: Connection, route_id: int, run: RunRecord) -> None:
+    """Runs are counted: their times are those of a clock that may have been set back."""
+    last = conn.execute(select(func.max(runs.c.seq))).scalar() or 0
     conn.execute(
-        insert(runs).values(run_id=run.run_id, route_id=route_id, sync_type=run.sync_type, started_at=run.started_at)
+        insert(runs).values(
+            run_id=run.run_id, route_id=route_id, seq=last + 1, sync_type=run.sync_type, started_at=run.started_at
+        )
     )
 
 
@@ -175,7 +179,7 @@ def end_run(conn: Connection, run: RunRecord, keep: int) -> None:
             reported=int(run.reported),
         )
     )
-    old = select(runs.c.run_id).order_by(runs.c.started_at.desc()).offset(keep)
+    old = select(runs.c.run_id).order_by(runs.c.seq.desc()).offset(keep)
     if conn.dialect.name == "sqlite":
         old = old.limit(-1)
     conn.execute(delete(runs).where(runs.c.run_id.in_(old)))

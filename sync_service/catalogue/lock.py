@@ -20,14 +20,15 @@ except ImportError:  # Windows
 
 
 # A reader that asks who holds the lock has it for an instant; a writer that starts just then asks again.
-_TRIES = 5
+TRIES = 5
 _PAUSE_SECONDS = 0.05
 
 _WIDTH = 3000
 _TROUBLE = 400
 
 
-def _pause() -> bool:
+def pause() -> bool:
+    """A moment between two tries."""
     time.sleep(_PAUSE_SECONDS)
     return False
 
@@ -61,10 +62,10 @@ class WriterLock:
             file = self.path.open("r+", encoding="utf-8")
         except OSError as error:
             raise _not_writable(self.path, error) from error
-        if not any(_try_lock(file) or _pause() for _ in range(_TRIES)):
+        if not any(_try_lock(file) or pause() for _ in range(TRIES)):
             file.close()
             raise CatalogueLocked(
-                _taken(self.holder()), subject=str(self.path), hint="Stop that process, or let it do the work"
+                taken_by(self.holder()), subject=str(self.path), hint="Stop that process, or let it do the work"
             )
         self._file = file
         try:
@@ -120,7 +121,8 @@ def _try_lock(file: IO[str]) -> bool:
     return True
 
 
-def _taken(holder: Holder | None) -> str:
+def taken_by(holder: Holder | None) -> str:
+    """Who keeps another process from writing, in people's words."""
     if holder is None:
         return "another process is the writer of this catalogue"
     command = f" ({holder.command})" if holder.command else ""

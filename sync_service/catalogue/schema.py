@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sync_service.models.errors import CatalogueUnusable
 
-HEAD = "0003"
-KNOWN = ("0001", "0002", "0003")
+HEAD = "0004"
+KNOWN = ("0001", "0002", "0003", "0004")
 
 
 def check_version(version: str | None, name: str) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from sqlalchemy import URL, Connection, Engine, select, text, update
+from sqlalchemy import URL, Connection, Engine, select, update
 
 from sync_service.catalogue.commit_count import CommitCount
 from sync_service.catalogue.engine import reader_engine, shown_name, sqlite_file, writer_engine
@@ -16,15 +16,14 @@ from sync_service.catalogue.migrate import migrate, schema_version
 from sync_service.catalogue.problems import DAMAGED_HINT, translated
 from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, schema_of
 from sync_service.catalogue.schema import check_version
+from sync_service.catalogue.server_lock import ServerLock
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta
 from sync_service.models.crashpoints import passing, point
-from sync_service.models.errors import CatalogueLocked, CatalogueMissing, CatalogueUnusable
+from sync_service.models.errors import CatalogueMissing, CatalogueUnusable
 
 CHECKED_ALWAYS = 64 * 1024 * 1024
 """Bytes; a larger file is checked when the daemon or a first sync starts, not before each command."""
-
-_SERVER_LOCK = 7_305_731
 
 
 class Session:
@@ -34,22 +33,22 @@ class Session:
         self.url = url
         self.name = shown_name(url)
         path = sqlite_file(url)
-        self.lock = WriterLock(path) if path is not None else None
+        self.lock: WriterLock | ServerLock = WriterLock(path) if path is not None else ServerLock(url)
         self.writing = False
         self._engine: Engine | None = None
-        self._server_lock: Connection | None = None
         self._commits = CommitCount(path) if path is not None else None
 
     def open_writer(self, now: str, command: str, thorough: bool) -> None:
         """Takes the lock, checks the file without touching it, brings the schema up."""
-        if self.lock is not None:
+        if isinstance(self.lock, WriterLock):
             with point("lock taken"):
                 self.lock.acquire(now, command)
         try:
             with translated(self.name), point("database opened"):
                 self._check_file(thorough)
                 self._engine = writer_engine(self.url)
-                self._take_server_lock()
+                if isinstance(self.lock, ServerLock):
+                    self.lock.watch(self._engine, now, command)
                 migrate(self._engine, self.url)
                 self._introduce(now)
                 self.writing = True
@@ -61,16 +60,11 @@ class Session:
         """Gives up the connection, then the lock."""
         with point("catalogue closed"):
             self._disconnect()
-            if self.lock is not None:
-                self.lock.release()
+            self.lock.release()
             self.writing = False
 
     def _disconnect(self) -> None:
         """SQLite brings its WAL into the file when the last connection goes."""
-        if self._server_lock is not None:
-            self._server_lock.close()
-            self._server_lock.engine.dispose()
-            self._server_lock = None
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -79,8 +73,7 @@ class Session:
 
     def tell(self, trouble: str) -> None:
         """Beside the file, for readers: what ended the writer's last run."""
-        if self.lock is not None:
-            self.lock.tell(trouble)
+        self.lock.tell(trouble)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -137,18 +130,6 @@ class Session:
             if self._commits is not None and "catalogue_id" in found:
                 self._commits.check(found["catalogue_id"], stored(int, found.get("commits", 0)))
 
-    def _take_server_lock(self) -> None:
-        """On PostgreSQL the lock is an advisory one, held by a connection of its own."""
-        if self.lock is not None:
-            return
-        self._server_lock = reader_engine(self.url).connect()
-        taken = self._server_lock.execute(text(f"SELECT pg_try_advisory_lock({_SERVER_LOCK})")).scalar()
-        self._server_lock.commit()
-        if not taken:
-            raise CatalogueLocked(
-                "another process is the writer of this catalogue", subject=self.name, hint="Stop that process"
-            )
-
     def _introduce(self, now: str) -> None:
         assert self._engine is not None
         with self._engine.begin() as conn:
@@ -159,6 +140,8 @@ class Session:
             # Written each time, so that a file that cannot be written is found out now and not in the middle of a run.
             if conn.execute(update(meta).where(meta.c.name == "opened_at").values(value=now)).rowcount == 0:
                 conn.execute(meta.insert().values(name="opened_at", value=now))
+            if isinstance(self.lock, ServerLock):
+                self.lock.sign(conn)
             if self._commits is not None:
                 self._commits.begin(conn)
 

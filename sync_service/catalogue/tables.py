@@ -230,5 +230,7 @@ runs = Table(
     Column("exit_code", Integer),
     Column("report", Text),
     Column("reported", Integer, nullable=False, server_default="0"),
+    # In the order in which runs began, whatever the clock says.
+    Column("seq", BigInteger, nullable=False, server_default="0"),
 )
-Index("runs_started", runs.c.route_id, runs.c.started_at)
+Index("runs_seq", runs.c.seq)

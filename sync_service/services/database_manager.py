@@ -96,7 +96,7 @@ class DatabaseManager:
 
     def holder(self) -> Holder | None:
         """Who the writer is now."""
-        return self._session.lock.holder() if self._session.lock is not None else None
+        return self._session.lock.holder()
 
     def tell_trouble(self, trouble: str) -> None:
         """Leaves word for `status` of what ended the last run, also where nothing can be committed; empty: nothing did."""

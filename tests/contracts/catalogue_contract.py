@@ -515,6 +515,17 @@ class CatalogueContract:
             catalogue.end_run(run_record(f"r{number}", str(number), True))
         assert [r.run_id for r in catalogue.runs()] == ["r4", "r3"]
 
+    def test_runs_keep_their_order_when_the_clock_is_set_back(
+        self, catalogue: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run that begins later is the later one, whatever its time says: it is told first, and not forgotten first."""
+        monkeypatch.setattr(database_manager, "RUNS_KEPT", 2)
+        for run_id, at in (("a", "2027"), ("b", "2028"), ("c", "2026")):
+            catalogue.begin_run(run_record(run_id, at))
+            catalogue.end_run(run_record(run_id, at, True))
+        assert [r.run_id for r in catalogue.runs()] == ["c", "b"]
+        assert catalogue.last_success() == "2026"
+
     def test_positions_and_identities_are_kept(
         self, catalogue: DatabaseManager, reopened: Callable[[], DatabaseManager]
     ) -> None:

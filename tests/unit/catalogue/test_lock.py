@@ -97,7 +97,7 @@ def test_a_writer_waits_for_a_reader_that_asks_who_holds_the_lock(path: Path, mo
         asking.release()
         return False
 
-    monkeypatch.setattr(lock_module, "_pause", ended)
+    monkeypatch.setattr(lock_module, "pause", ended)
     writer = WriterLock(path)
     writer.acquire(LATER)
     writer.release()

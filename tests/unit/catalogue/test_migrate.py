@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine, event
 from sync_service.catalogue import migrate, schema
 from sync_service.catalogue.engine import location, writer_engine
 from sync_service.catalogue.tables import metadata
+from sync_service.models.changes import RunRecord
 from sync_service.models.errors import CatalogueUnusable, ExitCode, StorageFull
 from sync_service.services.database_manager import DatabaseManager
 from tests.fakes.catalogues import NOW, deliver_all, scan
@@ -275,6 +276,22 @@ def test_the_first_schema_is_upgraded_with_a_backup(first_schema: Path) -> None:
     backup = first_schema.with_name(f"sync.db.before-{schema.HEAD}")
     assert ("operations" in tables_of(first_schema), "operations" in tables_of(backup)) == (True, False)
     assert create_statements(first_schema) == declared_statements()
+
+
+def test_runs_of_an_older_schema_keep_their_order(first_schema: Path) -> None:
+    """What their times told before the upgrade, their count tells after it, and a new run comes behind them."""
+    with closing(sqlite3.connect(first_schema)) as conn, conn:
+        for run_id, at in (("late", "3"), ("early", "1"), ("same", "1")):
+            conn.execute(
+                "INSERT INTO runs (run_id, route_id, sync_type, started_at) VALUES (?, 1, 'scan', ?)", (run_id, at)
+            )
+    reader = DatabaseManager(first_schema)
+    assert reader.runs()[0].run_id == "late"
+    reader.close()
+    manager = DatabaseManager(first_schema).open_writer(NOW)
+    manager.begin_run(RunRecord("new", "customer", "scan", "2"))
+    assert [run.run_id for run in manager.runs()] == ["new", "late", "same", "early"]
+    manager.close()
 
 
 @pytest.mark.real
