@@ -14,8 +14,6 @@ from sync_service.models.errors import ConfigurationError, SyncError
 from sync_service.models.text import escaped, shown
 from sync_service.reporting.secrets import PROCESS
 
-_FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
-
 
 def result(value: object) -> None:
     """A JSON result."""
@@ -63,14 +61,14 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     """The status in people's words: state and why first."""
     found = []
     for route in status["routes"]:
-        found += [f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}", *_route_facts(route), ""]
+        found.append(f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}")
+        found += [*_route_facts(route), *_failing(route), ""]
     return [*found, f"version {status['version']}"]
 
 
 def _route_facts(route: Mapping[str, Any]) -> list[str]:
-    from sync_service.reporting.words import size_text
+    from sync_service.reporting.words import check_words, holder_words, size_text
 
-    holder = route["lock_holder"]
     facts = {
         "last run": route["last_run"],
         "last success": route["last_success"],
@@ -81,9 +79,15 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "pending": _pending(route),
         "last run did": _did(route),
         "errors": ", ".join(f"{shown(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
-        "writer": f"process {holder['pid']} on {holder['host']} since {holder['since']}" if holder else "no process",
+        "writer": holder_words(route["lock_holder"]) or "no process",
     }
     return [f"  {name:<16} {value}" for name, value in facts.items() if value is not None]
+
+
+def _failing(route: Mapping[str, Any]) -> list[str]:
+    errors = route.get("errors") or []
+    total = route["failed"] + route["quarantined"] if errors else 0
+    return _error_lines(errors, total, "see runs, and explain KEY", most=5)
 
 
 def _pending(route: Mapping[str, Any]) -> str:
@@ -91,17 +95,6 @@ def _pending(route: Mapping[str, Any]) -> str:
     if route["held_deletes"]:
         words += f", {route['held_deletes']:,} deletes held"
     return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
-
-
-def check_words(check: Mapping[str, Any] | None) -> str | None:
-    """The last `check`: when, what it compared and what it found."""
-    if check is None:
-        return None
-    counts = check["counts"]
-    found = ", ".join(f"{counts[name]:,} {name}" for name in _FOUND if counts.get(name)) or "no difference"
-    read = "sizes, permissions and bytes" if check["read_data"] else "sizes and permissions"
-    share = "" if check["full"] else f", a sample of {check['share'] * 100:g} %"
-    return f"{check['time']}: {found} ({counts['compared']:,} objects compared by {read}{share})"
 
 
 def _did(route: Mapping[str, Any]) -> str | None:
@@ -129,7 +122,9 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
         )
-    return found + _plan_lines(report) + _error_lines(report)
+    errors, run_id = report["errors"], report["run_id"]
+    told = _error_lines(errors, report.get("errors_total", len(errors)), f"see runs show {run_id}")
+    return found + _plan_lines(report) + told
 
 
 def _plan_lines(report: Mapping[str, Any]) -> list[str]:
@@ -149,13 +144,12 @@ def _reasons(report: Mapping[str, Any]) -> str:
     return f" ({skipped})" if skipped else ""
 
 
-def _error_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
-    errors: Sequence[Mapping[str, Any]] = report["errors"]
+def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int = 20) -> list[str]:
     found = []
     for entry in errors[:most]:
         where = " ".join(shown(part) for part in (entry["operation"], entry["file_path"]) if part)
         again = entry["next_attempt"]
         found.append(f"  failed       {where}: {shown(entry['message'], 500)} [next: {again}]" if entry["operation"] else
                      f"  problem      {shown(entry['message'], 800)}")  # fmt: skip
-    left = report.get("errors_total", len(errors)) - len(found)
-    return found if left <= 0 else [*found, f"  and {left:,} more; see runs show {report['run_id']}"]
+    left = total - len(found)
+    return found if left <= 0 else [*found, f"  and {left:,} more; {more}"]

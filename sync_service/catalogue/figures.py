@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import starmap
 from typing import Any
 
 from sync_service.catalogue.stored import stored
-from sync_service.models.changes import Held, RunRecord, ScanState, ScanStatus, Totals
+from sync_service.models.changes import FailureRecord, Held, RunRecord, ScanState, ScanStatus, Totals
 from sync_service.models.errors import Archived
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -65,6 +67,16 @@ def totals(ask: Ask, route_id: int) -> Totals:
         error_counts=_by_kind((kind, number) for kind, _, number in kinds),
         check=last_check(ask, route_id),
     )
+
+
+def failing(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:
+    """The newest failures first; archived objects, which may be many and are no one's fault, behind all others."""
+    found = ask(
+        "SELECT id, file_path, operation, revision, kind, message, attempts, cycles, first_at, last_at, quarantined "
+        "FROM failures WHERE route_id = ? ORDER BY CASE kind WHEN ? THEN 1 ELSE 0 END, last_at DESC, id LIMIT ?",
+        route_id, Archived.kind, limit,
+    )  # fmt: skip
+    return [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
 
 
 def unverified_name(route_id: int) -> str:

@@ -39,13 +39,6 @@ def failures_of(conn: Connection, ids: Iterable[int]) -> dict[tuple[int, str], F
     return found
 
 
-def list_failures(conn: Connection, route_id: int, limit: int) -> list[FailureRecord]:
-    """The newest failures first; archived objects, which may be many and are no one's fault, behind all others."""
-    order = (failures.c.kind == Archived.kind, failures.c.last_at.desc())
-    query = select(failures).where(failures.c.route_id == route_id).order_by(*order).limit(limit)
-    return [_failure(record) for record in conn.execute(query)]
-
-
 def put_failures(conn: Connection, route_id: int, records: Sequence[FailureRecord]) -> None:
     rows = [
         (

@@ -14,7 +14,7 @@ from sync_service.catalogue import figures
 from sync_service.catalogue.lock import Holder, WriterLock
 from sync_service.catalogue.problems import damaged, translated
 from sync_service.catalogue.schema import check_version
-from sync_service.models.changes import RunRecord, Totals
+from sync_service.models.changes import FailureRecord, RunRecord, Totals
 from sync_service.models.errors import CatalogueMissing, StorageDenied
 
 _MAGIC = b"SQLite format 3\0"
@@ -81,6 +81,9 @@ class RouteView:
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         return figures.runs(self._ask, self._route_id, limit)
+
+    def list_failures(self, limit: int = 100) -> list[FailureRecord]:
+        return figures.failing(self._ask, self._route_id, limit)
 
     def last_success(self) -> str | None:
         return figures.last_success(self._ask, self._route_id)

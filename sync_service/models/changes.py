@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sync_service.models.data_models import Listed, Operation, Outcome, Poison, Row, Seen
+from sync_service.models.errors import Archived
 
 
 class Known(NamedTuple):
@@ -161,6 +162,24 @@ class FailureRecord:
     first_at: str
     last_at: str
     quarantined: bool
+
+    @property
+    def next_attempt(self) -> str:
+        """When it is tried again, in people's words."""
+        if not self.quarantined:
+            return "next run"
+        return "when it is restored" if self.kind == Archived.kind else "when the object changes, or by retry-failed"
+
+    def as_json(self) -> dict[str, Any]:
+        """As reports and `status` name it (CONTRACT, section 4)."""
+        return {
+            "file_path": self.file_path,
+            "operation": self.operation,
+            "kind": self.kind,
+            "message": self.message,
+            "attempts": self.attempts,
+            "next_attempt": self.next_attempt,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
-"""Figures in people's words: sizes, durations, counts."""
+"""Figures of the status in people's words: sizes, durations, counts, who writes, what the last check found."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
 
 
 def size_text(size: float) -> str:
@@ -31,3 +36,19 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 def count_text(done: int, total: int | None) -> str:
     """`120 of 1,000`, or `120` where the total is not known."""
     return f"{done:,}" if total is None else f"{done:,} of {total:,}"
+
+
+def holder_words(holder: Mapping[str, Any] | None) -> str | None:
+    """Who writes the catalogue now."""
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}" if holder else None
+
+
+def check_words(check: Mapping[str, Any] | None) -> str | None:
+    """The last `check`: when, what it compared and what it found."""
+    if check is None:
+        return None
+    counts = check["counts"]
+    found = ", ".join(f"{counts[name]:,} {name}" for name in _FOUND if counts.get(name)) or "no difference"
+    read = "sizes, permissions and bytes" if check["read_data"] else "sizes and permissions"
+    share = "" if check["full"] else f", a sample of {check['share'] * 100:g} %"
+    return f"{check['time']}: {found} ({counts['compared']:,} objects compared by {read}{share})"

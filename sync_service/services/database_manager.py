@@ -330,7 +330,7 @@ class DatabaseManager:
 
     def list_failures(self, limit: int = 100) -> list[FailureRecord]:
         with self._transaction() as conn:
-            return ledger.list_failures(conn, self._id(conn), limit)
+            return figures.failing(asking(conn), self._id(conn), limit)
 
     def try_again(self, paths: Sequence[str], now: str, kind: str | None = None) -> int:
         """Takes objects out of quarantine (none named: all; of one kind, or any); how many."""

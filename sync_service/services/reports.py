@@ -9,7 +9,7 @@ from typing import Any
 
 from sync_service.models.changes import FailureRecord
 from sync_service.models.data_models import SyncType
-from sync_service.models.errors import Archived, SyncError
+from sync_service.models.errors import SyncError
 from sync_service.models.text import escaped
 from sync_service.services.delivery import DeliveryCounts
 from sync_service.services.event_processor import EventCounts
@@ -88,24 +88,7 @@ def _errors(facts: RunFacts) -> list[dict[str, Any]]:
         }
         for error in facts.problems
     ]
-    objects = [
-        {
-            "file_path": failure.file_path,
-            "operation": failure.operation,
-            "kind": failure.kind,
-            "message": failure.message,
-            "attempts": failure.attempts,
-            "next_attempt": _next_attempt(failure),
-        }
-        for failure in facts.still_failing
-    ]
-    return (steps + objects)[:ERRORS_SHOWN]
-
-
-def _next_attempt(failure: FailureRecord) -> str:
-    if not failure.quarantined:
-        return "next run"
-    return "when it is restored" if failure.kind == Archived.kind else "when the object changes, or by retry-failed"
+    return (steps + [failure.as_json() for failure in facts.still_failing])[:ERRORS_SHOWN]
 
 
 def plain_json(value: object) -> str:

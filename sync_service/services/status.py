@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sync_service import __version__
 from sync_service.catalogue.readonly import route_views
 from sync_service.catalogue.stored import stored
-from sync_service.models.changes import RunRecord, Totals
+from sync_service.models.changes import FailureRecord, RunRecord, Totals
 from sync_service.models.errors import CatalogueMissing
 
 if TYPE_CHECKING:
     from sync_service.catalogue.lock import Holder
     from sync_service.models.config import SyncConfig
 
+
+ERRORS_SHOWN = 20
+"""Failing objects that `status` names; the run report names more."""
 
 _UNVERIFIED = {
     "restored": "the catalogue was restored; the next run compares bucket and file manager, and sends what differs",
@@ -54,6 +57,8 @@ class RouteFigures(Protocol):
     def totals(self) -> Totals: ...
 
     def runs(self, limit: int = 20) -> list[RunRecord]: ...
+
+    def list_failures(self, limit: int = 100) -> list[FailureRecord]: ...
 
     def last_success(self) -> str | None: ...
 
@@ -106,6 +111,7 @@ def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> di
         "operations_executed": figures.get("operations_processed"),
         "duration_seconds": report.get("duration_seconds"),
         "error_counts": totals.error_counts,
+        "errors": [failure.as_json() for failure in manager.list_failures(ERRORS_SHOWN)],
         "held_deletes": totals.held.deletes if totals.held else 0,
         "lock_holder": {"pid": holder.pid, "host": holder.host, "since": holder.started} if holder else None,
         "check": totals.check,
@@ -193,4 +199,5 @@ def _never(route: str, reason: str) -> dict[str, Any]:
          "duration_seconds", "lock_holder", "check")
     )  # fmt: skip
     zeros = dict.fromkeys(("files", "bytes", "pending", "failed", "quarantined", "held_deletes"), 0)
-    return {"route": route, "state": str(State.NEVER_SYNCED), "reason": reason, **empty, **zeros, "error_counts": {}}
+    state = {"route": route, "state": str(State.NEVER_SYNCED), "reason": reason}
+    return {**state, **empty, **zeros, "error_counts": {}, "errors": []}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync_service.models.text import shown
-from sync_service.reporting.words import duration_text, size_text
+from sync_service.reporting.words import check_words, duration_text, holder_words, size_text
 
 NONE = "–"
 _LOOKS = {"UP_TO_DATE": "good", "SYNCING": "busy", "DEGRADED": "bad", "STOPPED": "bad", "NEVER_SYNCED": "idle"}
@@ -57,10 +57,15 @@ def _view(route: Mapping[str, Any], now: datetime) -> RouteView:
         moments=_moments(route, now),
         figures=_figures(route, now),
         error_counts=[Figure(shown(kind), f"{number:,}") for kind, number in (route.get("error_counts") or {}).items()],
-        errors=[_error(error, now) for error in errors[:_MOST_ERRORS]],
-        more_errors=max(len(errors) - _MOST_ERRORS, 0),
+        errors=[_error(error) for error in errors[:_MOST_ERRORS]],
+        more_errors=_more(route, len(errors[:_MOST_ERRORS])),
         facts=_facts(route),
     )
+
+
+def _more(route: Mapping[str, Any], told: int) -> int:
+    failing = (route.get("failed") or 0) + (route.get("quarantined") or 0)
+    return max(failing - told, 0) if told else 0
 
 
 def _moments(route: Mapping[str, Any], now: datetime) -> list[Figure]:
@@ -90,24 +95,28 @@ def _attention(name: str, number: int | None, look: str, detail: str = "") -> Fi
 
 
 def _facts(route: Mapping[str, Any]) -> list[str]:
-    """What the last run did, and who writes the catalogue; a sentence each."""
+    """What the last run did, what the last check found, and who writes the catalogue; a sentence each."""
     words = []
     for field, noun in (("operations_executed", "operations"), ("events_processed", "events")):
         if route.get(field) is not None:
             words.append(f"{route[field]:,} {noun}")
     if route.get("duration_seconds") is not None:
         words.append(f"took {duration_text(route['duration_seconds'])}")
-    sentences = [f"Last run: {', '.join(words)}."] if words else []
-    return [*sentences, f"Catalogue held by {shown(route['lock_holder'])}."] if route.get("lock_holder") else sentences
+    told = {
+        "Last run": ", ".join(words),
+        "Last check": check_words(route.get("check")),
+        "Writer": holder_words(route.get("lock_holder")),
+    }
+    return [f"{name}: {shown(text, 600)}." for name, text in told.items() if text]
 
 
-def _error(error: Mapping[str, Any], now: datetime) -> dict[str, str]:
+def _error(error: Mapping[str, Any]) -> dict[str, str]:
     attempts = error.get("attempts")
     facts = [shown(error.get("kind") or "error")]
     if attempts is not None:
         facts.append("1 attempt" if attempts == 1 else f"{attempts:,} attempts")
     if error.get("next_attempt"):
-        facts.append(f"next attempt {_moment('', error['next_attempt'], now).value}")
+        facts.append(f"next attempt: {shown(error['next_attempt'])}")
     return {
         # A key has up to 1024 bytes, and is told whole: a cut one cannot be looked for.
         "path": shown(error.get("file_path") or "", 1024),

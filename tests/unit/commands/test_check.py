@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from sync_service import bootstrap, console
+from sync_service import bootstrap
 from sync_service.commands import check
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueMissing, ConfigurationError, StorageDenied
 from sync_service.models.findings import CheckCounts, CheckOptions, CheckResult, Finding, FindingKind, Remedy
+from sync_service.reporting.words import check_words
 from sync_service.services.check_results import take_check_requests
 from sync_service.services.checker import Found
 from sync_service.services.database_manager import DatabaseManager
@@ -218,7 +219,7 @@ def test_without_a_catalogue_nothing_is_asked(config: SyncConfig) -> None:
 )
 def test_status_tells_of_the_last_check(check: dict[str, Any], words: str) -> None:
     """When it was, what it found, and how much it had compared."""
-    told = console.check_words({"time": NOW, **check})
+    told = check_words({"time": NOW, **check})
     assert told is not None
     assert told.startswith(f"{NOW}: {words}")
-    assert console.check_words(None) is None
+    assert check_words(None) is None

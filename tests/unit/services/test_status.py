@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -106,7 +107,9 @@ def fill(target: str | Path) -> DatabaseManager:
     return manager
 
 
-def expect(route: dict[str, object], *, running: bool) -> None:
+def expect(route: dict[str, Any], *, running: bool) -> None:
+    failing = {"file_path": "k2", "operation": "create", "kind": "refused", "next_attempt": "next run"}
+    assert [{name: error[name] for name in failing} for error in route["errors"]] == [failing]
     expected = {
         "route": "customer",
         "state": "DEGRADED",
@@ -150,11 +153,11 @@ def test_a_sqlite_url_is_read_as_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_the_figures_are_the_same_from_postgresql(postgres_url: str) -> None:
-    """By the other way of reading; who holds a server's lock is not told."""
+    """By the other way of reading, and who holds the server's lock."""
     config = SyncConfig(database_url=SecretStr(postgres_url))
     assert read_status(config)["routes"][0]["state"] == "NEVER_SYNCED"
     manager = fill(postgres_url)
-    expect(read_status(config, MOMENT)["routes"][0], running=False)
+    expect(read_status(config, MOMENT)["routes"][0], running=True)
     manager.close()
 
 

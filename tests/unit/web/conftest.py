@@ -11,6 +11,8 @@ import pytest
 from sync_service.web.app import create_app
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+HOLDER = {"pid": 4120, "host": "sync-1", "since": "2026-11-20T09:00:00Z"}
+CHECK = {"time": "2026-11-21T06:00:00Z", "counts": {"missing": 2, "compared": 9}, "read_data": False, "full": True}
 ROUTE: dict[str, Any] = {
     "route": "customer",
     "state": "DEGRADED",
@@ -30,7 +32,8 @@ ROUTE: dict[str, Any] = {
     "duration_seconds": 83.4,
     "error_counts": {"refused": 2},
     "held_deletes": 214,
-    "lock_holder": "pid 4120 on sync-1",
+    "lock_holder": HOLDER,
+    "check": CHECK,
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from sync_service.models.errors import CatalogueMissing, Denied, Unreachable
 from tests.contracts.observer_contract import HOSTILE
 from tests.unit.web.asgi import ask
-from tests.unit.web.conftest import ROUTE
+from tests.unit.web.conftest import HOLDER, ROUTE
 
 Make = Callable[..., Any]
 
@@ -137,7 +137,8 @@ async def test_what_blocks_runs_in_a_thread(make: Make, path: str, name: str) ->
 
 async def test_no_page_shows_a_secret(make: Make) -> None:
     """Secrets and the token itself are masked wherever status carries them."""
-    route = ROUTE | {"reason": 'wrong key "s&cr<t"', "lock_holder": "the-token", "error_counts": {"s&cr<t": 1}}
+    holder = HOLDER | {"host": "the-token"}
+    route = ROUTE | {"reason": 'wrong key "s&cr<t"', "lock_holder": holder, "error_counts": {"s&cr<t": 1}}
     app = make(status=lambda: {"version": "1", "routes": [route]}, secrets=['"s&cr<t"', "s&cr<t"], token="the-token")
     for path in ("/", "/status"):
         answer = await ask(app, path, [("host", "localhost"), ("authorization", "Bearer the-token")])
@@ -174,7 +175,8 @@ async def test_the_page_tells_the_route(make: Make) -> None:
         "oldest 5 h ago",
         "214",
         "Last run: 1,287 operations, 412 events, took 1 min 23 s.",
-        "Catalogue held by pid 4120 on sync-1.",
+        "Writer: process 4120 on sync-1 since 2026-11-20T09:00:00Z.",
+        "Last check: 2026-11-21T06:00:00Z: 2 missing (9 objects compared by sizes and permissions).",
         "refused",
         "version 0.1.0",
     ):
@@ -212,16 +214,15 @@ async def test_hostile_keys_are_text_on_the_page(make: Make) -> None:
 
 def one(text: str, errors: list[dict[str, Any]]) -> dict[str, Any]:
     """A status whose every text is `text`."""
-    route = ROUTE | {"route": text, "reason": text or "-", "lock_holder": text or "-", "errors": errors}
+    route = ROUTE | {"route": text, "reason": text or "-", "lock_holder": HOLDER | {"host": text}, "errors": errors}
     return {"version": "1", "routes": [route]}
 
 
 async def test_a_long_key_and_many_errors(make: Make) -> None:
     """A key is told whole; of many errors the first twenty, and how many more there are."""
-    errors = [
-        {"file_path": "k" * 1024, "operation": "create", "attempts": 3, "next_attempt": "2026-11-21T12:00:30Z"}
-    ] * 25
-    text = (await ask(make(status=lambda: one("x", errors)), "/")).text
+    errors = [{"file_path": "k" * 1024, "operation": "create", "attempts": 3, "next_attempt": "next run"}] * 20
+    route = ROUTE | {"failed": 22, "quarantined": 3, "errors": errors}
+    text = (await ask(make(status=lambda: {"version": "1", "routes": [route]}), "/")).text
     assert text.count("k" * 1024) == 20
     assert "and 5 more" in text
-    assert "error, 3 attempts, next attempt in 30 s" in text
+    assert "error, 3 attempts, next attempt: next run" in text
