@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -36,6 +37,7 @@ class Session:
         self.lock: WriterLock | ServerLock = WriterLock(path) if path is not None else ServerLock(url)
         self.writing = False
         self._engine: Engine | None = None
+        self._turn = threading.RLock()
         self._commits = CommitCount(path) if path is not None else None
 
     def open_writer(self, now: str, command: str, thorough: bool) -> None:
@@ -77,8 +79,8 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction; database errors leave it as SyncErrors."""
-        with translated(self.name):
+        """One transaction; database errors leave it as SyncErrors. There is one connection: other threads wait for their turn."""
+        with self._turn, translated(self.name):
             if self._engine is None:
                 self._open_reader()
             assert self._engine is not None

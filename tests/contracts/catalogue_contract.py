@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,18 @@ class CatalogueContract:
             DatabaseManager(target).open_writer(NOW)
         scan(catalogue, "a")
         assert catalogue.get_record_count() == 1
+
+    def test_two_threads_take_turns(self, catalogue: DatabaseManager) -> None:
+        """A reload asks amid a run: each waits for the other's transaction and none fails."""
+
+        def often(name: str) -> None:
+            for number in range(100):
+                catalogue.set_next_run(f"{name} {number}")
+
+        with ThreadPoolExecutor(2) as pool:
+            for ended in [pool.submit(often, name) for name in ("one", "two")]:
+                ended.result()
+        assert (catalogue.next_run() or "").endswith("99")
 
     def test_readers_see_what_is_committed(self, catalogue: DatabaseManager, target: str) -> None:
         """A reader beside the writer sees each commit, and writes nothing."""
