@@ -167,7 +167,9 @@ def clear_suspicion(conn: Connection, route_id: int) -> None:
 
 
 def add_missing(conn: Connection, route_id: int, ids: Sequence[int]) -> None:
-    execute_many(conn, "INSERT INTO scan_missing (id, route_id) VALUES (?, ?)", [(i, route_id) for i in ids])
+    """An event may have moved a row that was missing already to a key that is missing as well."""
+    statement = "INSERT INTO scan_missing (id, route_id) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+    execute_many(conn, statement, [(i, route_id) for i in ids])
 
 
 def missing(conn: Connection, route_id: int, after: int, limit: int) -> list[int]:

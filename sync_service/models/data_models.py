@@ -244,7 +244,7 @@ class Outcome:
     """The end of one operation's attempts in this cycle.
 
     `certain` False: the path is held as it should be, the bytes behind it are not known. `seconds` is what the
-    attempts took, with the waits between them.
+    attempts took, with the waits between them. `at_source`: it failed because the source did not give the object.
     """
 
     operation: Operation
@@ -257,6 +257,7 @@ class Outcome:
     error_kind: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    at_source: bool = False
 
 
 # ---------------------------------------------------------------- runs
