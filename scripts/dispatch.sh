@@ -88,6 +88,26 @@ docker_do() {
 
 stack() { .venv/bin/python -m scripts.local_stack "$@"; }
 
+# The stack is ended by any Python: .venv may be gone, or its interpreter, and the processes live on.
+any_python() {
+  local candidate
+  for candidate in .venv/bin/python ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$candidate"; return; fi
+  done
+  return 1
+}
+
+# down, clean: nothing is deleted before the processes have ended.
+end_stack() {
+  local python
+  if [ ! -d "$local_stack" ]; then say "there is no local stack"; return; fi
+  if ! python=$(any_python); then
+    say "the stack was not ended: that needs Python 3.11 or newer, PYTHON=/path/of/python names one ($local_stack/stack.json has its processes)"
+    return 2
+  fi
+  "$python" -m scripts.local_stack "$1"
+}
+
 with_stack_settings() {
   if [ -f "$local_stack/stack.env" ]; then
     set -a
@@ -113,12 +133,12 @@ local_shell() {
 
 local_do() {
   case "$1" in
-    down|clean) if [ ! -x .venv/bin/python ]; then rm -rf "$local_stack"; return; fi ;;
+    down|clean) end_stack "$1"; return ;;
     *) scripts/setup_venv.sh ;;
   esac
   case "$1" in
     setup) say "next: make up initial-sync" ;;
-    up|down|clean|daemon|pause) stack "$1" ;;
+    up|daemon|pause) stack "$1" ;;
     touch) (with_stack_settings && .venv/bin/python -m scripts.init_buckets --touch) ;;
     events) local_events ;;
     logs) shift; stack logs "$@" $(follow | sed 's/-f/--follow/') ;;

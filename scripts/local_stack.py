@@ -4,7 +4,7 @@
 
 moto keeps its buckets in memory: whenever it is started anew, the test data is loaded anew. The mock API keeps its files on
 disk. `up` can be repeated: what runs is kept, what is missing is started. `down` ends exactly the processes that were started
-here. The development requirements bring moto: `make setup` installs them.
+here. The development requirements bring moto: `make setup` installs them. `down` and `clean` need the standard library alone.
 """
 
 from __future__ import annotations

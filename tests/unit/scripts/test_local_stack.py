@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,68 @@ def test_daemon_needs_the_stack(folder: Path, capsys: pytest.CaptureFixture[str]
     """The daemon is not started without its servers; the message says what to run."""
     assert local_stack.main(["daemon"]) == 1
     assert "make up" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The scripts in a folder of their own, with an interpreter link that leads nowhere."""
+    scripts = tmp_path / "checkout/scripts"
+    shutil.copytree(local_stack.ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "checkout/.venv/bin").mkdir(parents=True)
+    (tmp_path / "checkout/.venv/bin/python").symlink_to("/no/such/python")
+    return tmp_path / "checkout"
+
+
+def dispatch(checkout: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    passed = {"PATH": "/usr/bin:/bin", "USE_DOCKER": "0", "PYTHON": str(bare_python(checkout)), **env}
+    command = ["/bin/bash", str(checkout / "scripts/dispatch.sh"), *words]
+    return subprocess.run(command, env=passed, capture_output=True, text=True, check=False)
+
+
+def bare_python(checkout: Path) -> Path:
+    """An interpreter without any package."""
+    python = checkout / "bare-python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+def keep(checkout: Path, **running: Process) -> Path:
+    """What a stack with these processes leaves in its folder."""
+    folder = checkout / "data/local"
+    folder.mkdir(parents=True)
+    kept = {"ports": local_stack.PORTS, "running": {name: asdict(one) for name, one in running.items()}}
+    (folder / "stack.json").write_text(json.dumps({**kept, "secret_key": "a-secret"}))
+    (folder / "stack.env").touch()
+    (folder / "sync.db").touch()
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
+@pytest.mark.parametrize(("command", "kept"), [("down", True), ("clean", False)])
+def test_the_stack_is_ended_without_the_environment(checkout: Path, running: Process, command: str, kept: bool) -> None:
+    """Where .venv is of no use, any Python ends the processes, and only `clean` deletes, after that."""
+    folder = keep(checkout, s3=running)
+    done = dispatch(checkout, command)
+    assert done.returncode == 0, done.stderr
+    assert not running.alive
+    assert "the stack is down" in done.stderr
+    assert (folder / "sync.db").exists() is kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
+@pytest.mark.parametrize("command", ["down", "clean"])
+def test_without_any_python_nothing_is_deleted(checkout: Path, running: Process, command: str) -> None:
+    """What cannot be ended is said, with what to do, and everything stays."""
+    folder = keep(checkout, s3=running)
+    tools = checkout / "bin"
+    tools.mkdir()
+    (tools / "dirname").symlink_to(shutil.which("dirname") or "")
+    done = dispatch(checkout, command, PATH=str(tools), PYTHON="")
+    assert done.returncode == 2
+    assert "PYTHON=" in done.stderr
+    assert running.alive
+    assert (folder / "sync.db").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
