@@ -108,26 +108,13 @@ end_stack() {
   "$python" -m scripts.local_stack "$1"
 }
 
-with_stack_settings() {
+local_shell() {
   if [ -f "$local_stack/stack.env" ]; then
     set -a
     # shellcheck disable=SC1091
     . "$local_stack/stack.env"
     set +a
   fi
-}
-
-local_run() {
-  with_stack_settings
-  exec .venv/bin/python -m sync_service.main "$@"
-}
-
-local_events() {
-  (with_stack_settings && .venv/bin/python -m mock_api events --once --from-empty) | tail -n 20
-}
-
-local_shell() {
-  with_stack_settings
   PATH=$PWD/.venv/bin:$PATH exec "${SHELL:-sh}"
 }
 
@@ -139,8 +126,8 @@ local_do() {
   case "$1" in
     setup) say "next: make up initial-sync" ;;
     up|daemon|pause) stack "$1" ;;
-    touch) (with_stack_settings && .venv/bin/python -m scripts.init_buckets --touch) ;;
-    events) local_events ;;
+    touch) stack run scripts.init_buckets --touch ;;
+    events) stack run mock_api events --once --from-empty | tail -n 20 ;;
     logs) shift; stack logs "$@" $(follow | sed 's/-f/--follow/') ;;
     logs-sync) stack logs daemon $(follow | sed 's/-f/--follow/') ;;
     shell) local_shell ;;
@@ -154,7 +141,7 @@ follow() { if [ -t 1 ]; then echo -f; fi; }
 act() { if [ "$mode" = docker ]; then docker_do "$@"; else local_do "$@"; fi; }
 
 run() {
-  if [ "$mode" = docker ]; then docker_run "$@"; else scripts/setup_venv.sh; (local_run "$@"); fi
+  if [ "$mode" = docker ]; then docker_run "$@"; else scripts/setup_venv.sh; stack run sync_service.main "$@"; fi
 }
 
 # The daemon holds the catalogue's lock: it rests while the workflow runs, and goes on afterwards.

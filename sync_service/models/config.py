@@ -126,6 +126,11 @@ class SyncConfig(BaseSettings):
         """Only what `from_env` has read counts: it knows where each value came from."""
         return (init_settings,)
 
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The names of all variables that are read: each setting's, and NAME_FILE of each secret."""
+        return [*_variables(), *(f"{name}_FILE" for name in _secrets())]
+
     @property
     def customer(self) -> BucketSettings:
         """The source of the route `customer`; its bucket is empty until one is set (`require_route` tells)."""

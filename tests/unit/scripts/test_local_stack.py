@@ -53,16 +53,59 @@ def test_stack_is_kept(folder: Path) -> None:
     """What runs is known again, and the settings file is for this user alone."""
     stack = Stack(dict(local_stack.PORTS), {"s3": Process(1, "then")}, "a-secret")
     local_stack.save(stack)
+    local_stack.save_settings(stack)
     assert local_stack.load() == stack
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
 def test_settings_file_can_be_used(folder: Path) -> None:
     """The variables in stack.env are settings that the service takes."""
-    local_stack.save(Stack(dict(local_stack.PORTS), {}, "a-secret"))
+    stack = Stack(dict(local_stack.PORTS), {}, "a-secret")
+    local_stack.save(stack)
+    local_stack.save_settings(stack)
     config = SyncConfig.from_env({}, folder / "stack.env")
     assert config.require_route().endpoint == "http://127.0.0.1:9001"
     assert config.data_dir == folder
+
+
+HOSTILE = {
+    "CUSTOMER_S3_PREFIX": "real/",
+    "CUSTOMER_S3_ACCESS_KEY_FILE": "/run/secrets/key",
+    "FILE_MANAGER_API_URL": "https://files.example.org",
+    "FILE_MANAGER_API_TOKEN_FILE": "/run/secrets/token",
+    "DATABASE_URL": "postgresql://u:p@db.example.org/sync",
+    "TARGET_S3_ENDPOINT": "https://s3.example.org",
+    "SYNC_CONFIG": "sync.yaml",
+    "LIVE_RELOAD": "true",
+}
+"""Settings of the real service, each of which would lead a command of the stack elsewhere."""
+
+
+def test_nothing_but_the_stack_has_a_say(folder: Path, tmp_path: Path) -> None:
+    """Whatever .env holds, each setting is the stack's own or the default."""
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in HOSTILE.items()))
+    ours = local_stack.environment(Stack(dict(local_stack.PORTS), {}, "a-secret"))
+    config = SyncConfig.from_env(ours, tmp_path / ".env")
+    assert {setting.origin for setting in config.sources()} == {"environment", "default"}
+    assert all(getattr(config, name.lower(), None) in (None, "", False) for name in HOSTILE)
+    assert config.file_manager_url == "http://127.0.0.1:8001"
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_commands_of_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A command that is run on the stack knows nothing of the real service's settings, wherever they stand."""
+    monkeypatch.setattr(local_stack, "FOLDER", tmp_path / "data/local")
+    stack = Stack(dict(local_stack.PORTS), {}, "a-secret")
+    local_stack.save(stack)
+    local_stack.save_settings(stack)
+    if place == ".env":
+        (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in HOSTILE.items()))
+    env = {**os.environ, "PYTHONPATH": str(local_stack.ROOT), **(HOSTILE if place == "environment" else {})}
+    command = [sys.executable, "-m", "scripts.local_stack", "run", "sync_service.main", "config", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1:9001" in done.stdout
+    assert not any(value in done.stdout for value in HOSTILE.values() if value != "true")
 
 
 def test_damaged_stack_file(folder: Path) -> None:
