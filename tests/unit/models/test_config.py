@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from sync_service.bootstrap import open_catalogue
+from sync_service.catalogue.engine import location, sqlite_file
 from sync_service.models.config import MASK, BucketSettings, SyncConfig
 from sync_service.models.errors import ConfigurationError, ExitCode
 
@@ -368,6 +370,25 @@ def test_folders(env: dict[str, str], data: str) -> None:
     assert config.snapshots_dir == Path(data) / "snapshots"
     assert config.reports_dir == Path(data) / "reports"
     assert (config.database_file is None) == env.get("DATABASE_URL", "").startswith("postgresql")
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///dir%20x/y.db", "dir x/y.db"),
+        ("sqlite+pysqlite:///a#b/%C3%BC+%2By;z.db?timeout=3", "a#b/ü++y;z.db"),
+    ],
+)
+def test_everything_is_beside_the_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, file: str
+) -> None:
+    """Encoded or not, an address names one file: for the catalogue, and for what looks for it or is kept beside it."""
+    monkeypatch.chdir(tmp_path)
+    config = read(DATABASE_URL=url)
+    open_catalogue(config, "test").close()
+    assert config.database_file == sqlite_file(location(url)) == Path(file)
+    assert [found.name for found in tmp_path.rglob("*.db")] == [Path(file).name]
+    assert (config.data_dir / Path(file).name).exists()
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "sqlite:///:memory:", "postgresql://h", "data/sync.db"])
