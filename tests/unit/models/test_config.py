@@ -315,6 +315,16 @@ def test_dotenv_unreadable(tmp_path: Path) -> None:
         ("SYNC_INTERVALL", "did you mean SYNC_INTERVAL?"),
         ("STATUS_TOKEN_FIEL", "did you mean STATUS_TOKEN_FILE?"),
         ("CUSTOMER_S3_QUUX", "see .env.example"),
+        ("MAX_WORKER", "did you mean MAX_WORKERS?"),
+        ("MAX_WORKERSS", "did you mean MAX_WORKERS?"),
+        ("RETRY_DELY", "did you mean RETRY_DELAY?"),
+        ("DATABASE_PAHT", "did you mean DATABASE_PATH?"),
+        ("DATABASE_URI", "did you mean DATABASE_URL?"),
+        ("DATABSE_PATH", "did you mean DATABASE_PATH?"),
+        ("LOG_LEVL", "did you mean LOG_LEVEL?"),
+        ("EVENT_TURST", "did you mean EVENT_TRUST?"),
+        ("MAX_DELET", "did you mean MAX_DELETE?"),
+        ("AX_DELETE", "did you mean MAX_DELETE?"),
     ],
 )
 def test_misspelt_names(name: str, hint: str) -> None:
@@ -324,7 +334,26 @@ def test_misspelt_names(name: str, hint: str) -> None:
     assert hint in line
 
 
-@pytest.mark.parametrize("name", ["MOCK_API_PORT_8001_TCP_ADDR", "SYNC_SERVICE_HOST", "LOG_DIR", "log_level", "PATH"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MOCK_API_PORT_8001_TCP_ADDR",
+        "SYNC_SERVICE_HOST",
+        "LOG_DIR",
+        "log_level",
+        "PATH",
+        "LOGLEVEL",
+        "LOG_FILE",
+        "LOG_PATH",
+        "DATABASE_PASS",
+        "DATABASE_NAME",
+        "DATABASE_HOST",
+        "MAX_ENTRIES",
+        "RETRY_DELAY_MS",
+        "EVENT_BUS",
+        "LOG_LEVEL_FILE",
+    ],
+)
 def test_names_of_others(name: str) -> None:
     """Variables of other programs, and those that orchestrators inject, are none of our business."""
     assert read(**{name: "x"}).max_workers == 10
