@@ -239,7 +239,7 @@ def logs(name: str | None, follow: bool) -> int:
     """Shows the last lines of the logs, and with `follow` what comes."""
     paths = [str(p) for p in ([_log(name)] if name else sorted((FOLDER / "logs").glob("*.log"))) if p.exists()]
     if not paths:
-        raise StackError("there are no logs yet; run: make up")
+        raise StackError(f"there are no logs yet; run: make {'daemon' if name == 'daemon' else 'up'}")
     with contextlib.suppress(KeyboardInterrupt):
         return subprocess.run(["tail", "-n", "100", *(["-f"] if follow else []), *paths], check=False).returncode
     return 0
@@ -248,6 +248,8 @@ def logs(name: str | None, follow: bool) -> int:
 def run(module: str, *arguments: str) -> int:
     """Does what `python -m module` does: with the stack's settings alone, or where it is down, with those there are."""
     stack = load()
+    if FOLDER.is_dir() and not stack.alive("s3"):
+        say("the stack is down: make up")
     if (FOLDER / "stack.env").exists():
         env = _child_env(environment(stack))
         os.environ.clear()

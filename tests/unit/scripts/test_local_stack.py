@@ -135,6 +135,28 @@ def test_daemon_needs_the_stack(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "make up" in capsys.readouterr().err
 
 
+def test_no_daemon_no_log(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no log the message says what would make one: the daemon its own, the stack the others."""
+    assert local_stack.main(["logs", "daemon"]) == 1
+    assert "run: make daemon" in capsys.readouterr().err
+    assert local_stack.main(["logs"]) == 1
+    assert "run: make up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, "the stack is down: make up\n"), (False, "")])
+def test_a_command_beside_a_stack_that_is_down(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: bool, told: str
+) -> None:
+    """A command says that it does not run on the stack, where there is one; its results are what they are."""
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    if kept:
+        local_stack.save(Stack(dict(local_stack.PORTS), {"s3": Process(1, "some other time")}, "a-secret"))
+    local_stack.main(["run", "this"])
+    said = capsys.readouterr()
+    assert said.err == told
+    assert "The Zen of Python" in said.out
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The scripts in a folder of their own, with an interpreter link that leads nowhere."""
