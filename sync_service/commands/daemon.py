@@ -63,12 +63,15 @@ class Daemon:
             service = await stack.enter_async_context(self._service(self._config))
             scheduler = Scheduler(service, self._observer)
             scheduler.on_fatal = lambda: self._halt.stop("the catalogue cannot be used")
-            await stack.enter_async_context(self._pages(service))
+            pages = await stack.enter_async_context(self._pages(service))
             reload = self._reloader(scheduler, stack)
             with suppress(NotImplementedError, ValueError, AttributeError):
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
             self._observer.note(
-                "the daemon runs", version=__version__, interval=self._config.sync_interval, status=self._address()
+                "the daemon runs",
+                version=__version__,
+                interval=self._config.sync_interval,
+                status=self._address(pages.port),
             )
             scheduler.start()
             await self._until_stopped(scheduler)
@@ -85,8 +88,8 @@ class Daemon:
     def _service(self, config: SyncConfig) -> Any:
         return bootstrap.customer_service(config, self._catalogue, self._observer, self._halt)
 
-    def _address(self) -> str:
-        return f"http://{self._config.status_host}:{self._config.status_port}/"
+    def _address(self, port: int) -> str:
+        return f"http://{self._config.status_host}:{port}/"
 
     def _pages(self, service: SyncService) -> Any:
         return status_pages(self._config, service, self._metrics)
