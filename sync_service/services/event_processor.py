@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from sync_service.catalogue import intake
 from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
 from sync_service.models.crashpoints import passing, point
-from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
-from sync_service.models.errors import Archived, Denied, SyncError, Temporary, Unreadable
+from sync_service.models.data_models import Event, EventPage, EventType, ObjectInfo, Poison
+from sync_service.models.errors import Archived, CursorRefused, Denied, SyncError, Temporary, Unreadable
 from sync_service.models.event_identity import content_hash, identity
 from sync_service.ports import EventLog, Source
 from sync_service.services.concurrency import each
@@ -37,13 +37,17 @@ class Scope:
 
 @dataclass(slots=True)
 class EventCounts:
-    """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason."""
+    """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason.
+
+    `begun_anew`: the log had forgotten the cursor, and is read from its start.
+    """
 
     received: int = 0
     applied: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     poison: int = 0
+    begun_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class EventProcessor:
         if not beside:
             self._observer.phase("events")
         for _ in range(BATCHES):
-            batch = await self._read()
+            batch = await self._read(counts)
             await self._record(batch, counts)
             if not beside:
                 self._observer.advance(len(batch.items))
@@ -99,17 +103,17 @@ class EventProcessor:
             if not batch.has_more or self._retry.halt.is_set:
                 break
 
-    async def _read(self) -> _Batch:
+    async def _read(self, counts: EventCounts) -> _Batch:
         """Pages of the log up to the bound. Where a later page fails, the earlier ones are a batch of their own."""
         cursor = await self._thread(self._catalogue.cursor)
         items: list[Event | Poison] = []
         while len(items) < BATCH:
             try:
                 page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
-            except SyncError:
-                if not items:
-                    raise
-                return _Batch(items, cursor, has_more=True)
+            except SyncError as error:
+                if items:
+                    return _Batch(items, cursor, has_more=True)
+                page, cursor = await self._begin_anew(error, counts), None
             passing("events received")
             items += page.events
             stuck = page.cursor is None or page.cursor == cursor
@@ -117,6 +121,24 @@ class EventProcessor:
             if not page.has_more or stuck:
                 return _Batch(items, cursor, has_more=False)
         return _Batch(items, cursor, has_more=True)
+
+    async def _begin_anew(self, error: SyncError, counts: EventCounts) -> EventPage:
+        """The first page of a log that refuses the cursor; any other error is raised.
+
+        Once a cycle, and nothing is forgotten before the log has answered: one that refuses everything, or each cursor that it
+        gives, is an error like others.
+        """
+        if not isinstance(error, CursorRefused) or counts.begun_anew:
+            raise error
+        page = await self._retry.call(lambda: self._log.read(None))
+        await self._thread(self._catalogue.within, intake.begin_log_anew)
+        counts.begun_anew = True
+        self._observer.problem(
+            "the event log no longer knows where it was read up to; it is read from its start, and what it may have lost "
+            "is found by a full scan: the daemon's next run is one, `scan` does it now",
+            error=str(error),
+        )
+        return page
 
     async def _record(self, batch: _Batch, counts: EventCounts) -> None:
         start = await self._thread(self._catalogue.last_position)
