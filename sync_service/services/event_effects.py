@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from sync_service.models.changes import Observation, Relook, Wish
 from sync_service.models.data_models import Event, EventType, ObjectInfo
 from sync_service.services.event_folding import Fold, Token, fold, places
-from sync_service.services.observations import first_seen, moved, permitted, seen_again, without_said
+from sync_service.services.observations import first_seen, moved, permitted, seen_again, unordered, without_said
 
 RENAMES = (EventType.RENAME, EventType.MOVE)
 PENDING_LOOK = "the source did not answer; looked at again with the next batch"
@@ -55,10 +55,20 @@ def effects_of(
         if (place := ended.get(token)) is None:
             continue
         if state.at(place) is None:
-            wish = Wish(position, event.sequencer, event.permissions, event.owner, event.group)
-            unmet.setdefault(place, []).append(wish)
+            unmet.setdefault(place, []).append(_wish_at(place, event, position))
         state.permit(place, event, position)
+    state.settle_sequencers()
     return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state), unmet)
+
+
+def _wish_at(place: str, event: Event, position: int) -> Wish:
+    sequencer = event.sequencer if _named(event) == place else None
+    return Wish(position, sequencer, event.permissions, event.owner, event.group)
+
+
+def _named(event: Event) -> str | None:
+    """The key that an event's attributes, and its sequencer, are about."""
+    return event.new_path if event.event_type in RENAMES and event.new_path is not None else event.file_path
 
 
 def kept_wishes(due: Mapping[str, Relook]) -> list[tuple[Event, int]]:
@@ -142,7 +152,7 @@ class _Observed:
         self._before = {o.row.id: o for o in rows.values()}
         self._by_path = dict(rows)
         self._moving: dict[str, Observation] = {}
-        self._touched: set[str] = set()
+        self._sequenced: dict[str, str | None] = {}
 
     def move(self, row_id: int, path: str) -> None:
         known = self._before[row_id]
@@ -165,8 +175,26 @@ class _Observed:
             self._by_path[key] = first_seen(info) if known is None else seen_again(known, info)
 
     def permit(self, path: str, event: Event, position: int) -> None:
-        if (known := self._by_path.get(path)) is not None:
-            self._by_path[path] = permitted(known, event, position)
+        """Sequencers are compared where the event before was about the same key; the row may have been renamed since."""
+        if (known := self._by_path.get(path)) is None:
+            return
+        comparable = known if self._sequenced_key(known) == _named(event) else unordered(known)
+        after = permitted(comparable, event, position)
+        if after is not comparable:
+            self._by_path[path], self._sequenced[path] = after, _named(event)
+
+    def settle_sequencers(self) -> None:
+        """A row keeps no sequencer of a key that it has left: its next event would be compared with it."""
+        for path in self._moving.keys() | self._sequenced.keys():
+            known = self._by_path.get(path)
+            if known is not None and self._sequenced_key(known) != path:
+                self._by_path[path] = unordered(known)
+
+    def _sequenced_key(self, known: Observation) -> str | None:
+        """The key that the row's sequencer is of: that of the batch's last event for it, else where the row was before."""
+        row = known.row
+        before = self._before[row.id].row.file_path if row.id in self._before else row.file_path
+        return self._sequenced.get(row.file_path, before)
 
     def at(self, path: str) -> Observation | None:
         return self._by_path.get(path)

@@ -79,6 +79,11 @@ def permitted(known: Observation, event: Event, position: int) -> Observation:
     return revised(known, Observation(replace(known.row, **wishes), seen))
 
 
+def unordered(known: Observation) -> Observation:
+    """The row without the sequencer that ordered its attributes: it is of another key. The log's order goes on counting."""
+    return replace(known, seen=replace(known.seen, event_sequencer=None))
+
+
 def revised(before: Observation, after: Observation) -> Observation:
     """`after` with the revision one up where something is wanted that was not wanted before."""
     if _wanted(before.row) == _wanted(after.row):
