@@ -24,7 +24,7 @@ BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
 
 RELOOKS = 10
-"""How often a key is looked at again that the source does not answer for."""
+"""Cycles in which a key is looked at again that the source does not answer for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Scope:
 class EventCounts:
     """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason.
 
-    `begun_anew`: the log had forgotten the cursor, and is read from its start.
+    `begun_anew`: the log had forgotten the cursor, and is read from its start. `unanswered`: the keys that the source did not
+    answer for, however often they were looked at.
     """
 
     received: int = 0
@@ -48,6 +49,7 @@ class EventCounts:
     skipped: Counter[str] = field(default_factory=Counter)
     poison: int = 0
     begun_anew: bool = False
+    unanswered: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class EventProcessor:
         fresh = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
         meant = await self._without_slashes([self._relative(event) for event in fresh])
         placed = [(event, start + 1 + index) for index, event in enumerate(meant)]
-        effects, relooks = await self._effects(placed)
+        effects, relooks = await self._effects(placed, counts.unanswered)
         records += [
             _record_of(told, event, effects.reasons.get(position))
             for told, (event, position) in zip(fresh, placed, strict=True)
@@ -220,7 +222,9 @@ class EventProcessor:
             for event in events
         ]
 
-    async def _effects(self, placed: list[tuple[Event, int]]) -> tuple[Effects, dict[str, Relook]]:
+    async def _effects(
+        self, placed: list[tuple[Event, int]], unanswered: set[str]
+    ) -> tuple[Effects, dict[str, Relook]]:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
@@ -228,15 +232,27 @@ class EventProcessor:
         await self._take_up_restored(looks)
         rows = await self._thread(self._catalogue.observations_at, keys)
         effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
+        again = self._relooks(due, looks, effects, unanswered)
+        for key in [key for key in looks.unanswered if key not in unanswered]:
+            self._observer.problem(
+                "the source does not answer for one object",
+                file_path=key,
+                error=looks.unanswered[key],
+                again=key in again,
+            )
+        unanswered.update(looks.unanswered)
+        return effects, again
+
+    def _relooks(
+        self, due: dict[str, Relook], looks: Looks, effects: Effects, unanswered: set[str]
+    ) -> dict[str, Relook]:
+        """Which keys are looked at again. A cycle counts once: its batches may follow each other within a minute's trouble."""
         again: dict[str, Relook] = {}
         for key, reason in looks.unanswered.items():
-            tried = due[key].attempts if key in due else 0
-            if tried < RELOOKS:
-                again[key] = Relook(tried + 1, reason, tuple(effects.unmet.get(key, ())))
-            self._observer.problem(
-                "the source does not answer for one object", file_path=key, error=reason, again=key in again
-            )
-        return effects, again
+            tried = (due[key].attempts if key in due else 0) + (key not in unanswered)
+            if tried <= RELOOKS:
+                again[key] = Relook(tried, reason, tuple(effects.unmet.get(key, ())))
+        return again
 
     async def _take_up_restored(self, looks: Looks) -> None:
         """An archived object that was restored has changed in nothing that a row holds."""
