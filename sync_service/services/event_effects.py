@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from sync_service.models.changes import Observation, Relook, Wish
 from sync_service.models.data_models import Event, EventType, ObjectInfo
 from sync_service.services.event_folding import Fold, Token, fold, places
-from sync_service.services.observations import first_seen, moved, permitted, seen_again, unordered, without_said
+from sync_service.services.observations import (
+    asked_by_events,
+    first_seen,
+    moved,
+    permitted,
+    seen_again,
+    unordered,
+    without_said,
+)
 
 RENAMES = (EventType.RENAME, EventType.MOVE)
 PENDING_LOOK = "the source did not answer; looked at again with the next batch"
@@ -24,7 +32,11 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Rows to write, ids to remove, why events without effect had none (position -> reason), and wishes without a row (key)."""
+    """Rows to write, ids to remove, why events without effect had none (position -> reason), and wishes that wait (key).
+
+    Wishes wait where no row is known to hold them and no event has told of a delete: at keys without an answer, and where a
+    thing is gone that may have been renamed, which is told later.
+    """
 
     observations: list[Observation]
     removed: list[int]
@@ -50,15 +62,28 @@ def effects_of(
         if key in answers:
             state.look(key, answers[key])
     ended = places(folded)
-    unmet: dict[str, list[Wish]] = {}
+    removed = state.removed()
+    unmet = _wishes_left(removed, rows, folded)
     for token, event, position in folded.wishes:
         if (place := ended.get(token)) is None:
             continue
-        if state.at(place) is None:
+        if state.at(place) is None and (place in looks.unanswered or folded.at.get(place) == token):
             unmet.setdefault(place, []).append(_wish_at(place, event, position))
         state.permit(place, event, position)
     state.settle_sequencers()
-    return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state), unmet)
+    return Effects(state.changed(), removed, _reasons(events, rows, answers, looks, state), unmet)
+
+
+def _wishes_left(removed: Sequence[int], rows: Mapping[str, Observation], folded: Fold) -> dict[str, list[Wish]]:
+    """What events had asked of rows that are gone without word of a delete, at the keys where the log saw them last."""
+    standing = {token: path for path, token in folded.at.items()}
+    by_id = {o.row.id: o for o in rows.values()}
+    left = {}
+    for row_id in removed:
+        wish = asked_by_events(by_id[row_id])
+        if wish is not None and (place := standing.get(row_id)) is not None:
+            left[place] = [wish if place == by_id[row_id].row.file_path else wish._replace(sequencer=None)]
+    return left
 
 
 def _wish_at(place: str, event: Event, position: int) -> Wish:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.catalogue import intake
-from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
+from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook, Wish
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventPage, EventType, ObjectInfo, Poison
 from sync_service.models.errors import Archived, CursorRefused, Denied, SyncError, Temporary, Unreadable
@@ -24,7 +24,7 @@ BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
 
 RELOOKS = 10
-"""Cycles in which a key is looked at again that the source does not answer for."""
+"""Cycles in which a key is looked at again that the source does not answer for, or where what was asked of it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Scope:
 class EventCounts:
     """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason.
 
-    `begun_anew`: the log had forgotten the cursor, and is read from its start. `unanswered`: the keys that the source did not
-    answer for, however often they were looked at.
+    `begun_anew`: the log had forgotten the cursor, and is read from its start. `waiting`: the keys that are to be looked at
+    again, however often they were looked at already.
     """
 
     received: int = 0
@@ -49,7 +49,7 @@ class EventCounts:
     skipped: Counter[str] = field(default_factory=Counter)
     poison: int = 0
     begun_anew: bool = False
-    unanswered: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class EventProcessor:
         fresh = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
         meant = await self._without_slashes([self._relative(event) for event in fresh])
         placed = [(event, start + 1 + index) for index, event in enumerate(meant)]
-        effects, relooks = await self._effects(placed, counts.unanswered)
+        effects, relooks = await self._effects(placed, counts.waiting)
         records += [
             _record_of(told, event, effects.reasons.get(position))
             for told, (event, position) in zip(fresh, placed, strict=True)
@@ -222,9 +222,7 @@ class EventProcessor:
             for event in events
         ]
 
-    async def _effects(
-        self, placed: list[tuple[Event, int]], unanswered: set[str]
-    ) -> tuple[Effects, dict[str, Relook]]:
+    async def _effects(self, placed: list[tuple[Event, int]], waiting: set[str]) -> tuple[Effects, dict[str, Relook]]:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
@@ -232,27 +230,16 @@ class EventProcessor:
         await self._take_up_restored(looks)
         rows = await self._thread(self._catalogue.observations_at, keys)
         effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
-        again = self._relooks(due, looks, effects, unanswered)
-        for key in [key for key in looks.unanswered if key not in unanswered]:
+        again = _relooks(due, looks, effects, waiting)
+        for key in [key for key in looks.unanswered if key not in waiting]:
             self._observer.problem(
                 "the source does not answer for one object",
                 file_path=key,
                 error=looks.unanswered[key],
                 again=key in again,
             )
-        unanswered.update(looks.unanswered)
+        waiting.update(again, looks.unanswered)
         return effects, again
-
-    def _relooks(
-        self, due: dict[str, Relook], looks: Looks, effects: Effects, unanswered: set[str]
-    ) -> dict[str, Relook]:
-        """Which keys are looked at again. A cycle counts once: its batches may follow each other within a minute's trouble."""
-        again: dict[str, Relook] = {}
-        for key, reason in looks.unanswered.items():
-            tried = (due[key].attempts if key in due else 0) + (key not in unanswered)
-            if tried <= RELOOKS:
-                again[key] = Relook(tried, reason, tuple(effects.unmet.get(key, ())))
-        return again
 
     async def _take_up_restored(self, looks: Looks) -> None:
         """An archived object that was restored has changed in nothing that a row holds."""
@@ -278,6 +265,22 @@ class EventProcessor:
 
     async def _head(self, key: str) -> ObjectInfo | None:
         return await self._retry.call(lambda: self._source.look(key))
+
+
+def _relooks(due: dict[str, Relook], looks: Looks, effects: Effects, waiting: set[str]) -> dict[str, Relook]:
+    """Which keys are looked at again. A cycle counts once: its batches may follow each other within a minute's trouble."""
+    again: dict[str, Relook] = {}
+    for key, reason in (dict.fromkeys(effects.unmet, GONE) | looks.unanswered).items():
+        tried = (due[key].attempts if key in due else 0) + (key not in waiting)
+        if tried <= RELOOKS:
+            again[key] = Relook(tried, reason, _newest(effects.unmet.get(key, ())))
+    return again
+
+
+def _newest(wishes: Iterable[Wish]) -> tuple[Wish, ...]:
+    """The last of those that ask for the same: some servers repeat one wish on every call."""
+    last = {wish._replace(position=0): wish for wish in wishes}
+    return tuple(last.values())
 
 
 def _key_of(event: Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sync_service.models.changes import Observation
+from sync_service.models.changes import Observation, Wish
 from sync_service.models.data_models import Event, ObjectInfo, Row, Seen
 
 _ATTRIBUTES = ("permissions", "owner", "group")
@@ -68,6 +68,13 @@ def without_said(known: Observation) -> Observation:
     kept: dict[str, Any] = {n: None if getattr(row, n) == getattr(seen, n) else getattr(row, n) for n in _ATTRIBUTES}
     silent = replace(seen, permissions=None, owner=None, group=None)
     return revised(known, Observation(replace(row, **kept), silent))
+
+
+def asked_by_events(known: Observation) -> Wish | None:
+    """What is wanted of the row beyond the word of its object's metadata; None where that is nothing."""
+    row, seen = known.row, known.seen
+    asked = [None if getattr(row, n) == getattr(seen, n) else getattr(row, n) for n in _ATTRIBUTES]
+    return Wish(seen.event_position, seen.event_sequencer, *asked) if any(asked) else None
 
 
 def permitted(known: Observation, event: Event, position: int) -> Observation:
