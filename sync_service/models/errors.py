@@ -239,3 +239,7 @@ class StorageDenied(SyncError):
 
     kind = "storage_denied"
     exit_code = ExitCode.DENIED
+
+
+CATALOGUE_ERRORS = (CatalogueMissing, CatalogueLocked, CatalogueUnusable, StorageFull, StorageFailed, StorageDenied)
+"""What concerns our own records: a log or a source never raises these."""
