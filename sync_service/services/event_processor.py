@@ -11,7 +11,7 @@ from sync_service.models.changes import GONE, EventCommit, EventRecord, EventSta
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventPage, EventType, ObjectInfo, Poison
 from sync_service.models.errors import Archived, CursorRefused, Denied, SyncError, Temporary, Unreadable
-from sync_service.models.event_identity import content_hash, identity
+from sync_service.models.event_identity import content_hash, identity, told_apart
 from sync_service.ports import EventLog, Source
 from sync_service.services.concurrency import each
 from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes
@@ -117,7 +117,7 @@ class EventProcessor:
                     return _Batch(items, cursor, has_more=True)
                 page, cursor = await self._begin_anew(error, counts), None
             passing("events received")
-            items += page.events
+            items += told_apart(page.events)
             stuck = page.cursor is None or page.cursor == cursor
             cursor = page.cursor if page.cursor is not None else cursor
             if not page.has_more or stuck:
