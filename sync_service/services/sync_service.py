@@ -147,6 +147,7 @@ class SyncService:
             await self._scan_first(facts)
         await self._deliver_all(facts)
         await self._read_events(facts)
+        await self._scan_in_place_of_events(facts)
         await self._deliver_all(facts)
         if not facts.silent and not facts.problems and not self._tools.retry.halt.is_set:
             await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id, True)
@@ -198,6 +199,11 @@ class SyncService:
         if state.status is ScanStatus.COMPLETE and not totals.initial_done and not await self._scanner.source_changed():
             return
         await self._scan(facts)
+
+    async def _scan_in_place_of_events(self, facts: RunFacts) -> None:
+        """Where the log cannot be read, nothing else tells what came since the scan that an earlier first sync completed."""
+        if facts.problems and facts.keys_scanned is None and not self._tools.retry.halt.is_set:
+            await attempt(facts, self._observer, self._scan(facts))
 
     async def _scan(self, facts: RunFacts, begun: ScanState | None = None) -> None:
         state = await self._scanner.scan(begun)
