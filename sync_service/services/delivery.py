@@ -103,6 +103,7 @@ class Delivery:
         self.failed.clear()
         self._hearing.begin()
         self._failing.begin()
+        self._looking.begin()
         self._retry.halt.clear()
 
     def again(self) -> None:

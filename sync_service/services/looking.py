@@ -21,24 +21,27 @@ class Looking:
         self._source = source
         self._retry = retry
         self._workers = workers
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on the source is asked again, however silent it was before."""
+        self._unanswered: list[SyncError] = []
 
     async def at(self, keys: Sequence[str]) -> dict[str, Look]:
-        """Key -> what the source says. After a row of keys without an answer the others are not asked about any more."""
-        unanswered: list[SyncError] = []
+        """Key -> what the source says. After a row of keys without an answer no others are asked about until `begin`."""
+        return dict(zip(keys, await each(self._look, keys, self._workers), strict=True))
 
-        async def look(key: str) -> Look:
-            if len(unanswered) >= max(2 * self._workers, 10):
-                return unanswered[-1]
-            if self._retry.halt.is_set:
-                return Temporary("the run was stopped", subject=key)
-            try:
-                info = await self._retry.call(lambda: self._source.look(key))
-            except Temporary as error:
-                unanswered.append(error)
-                return error
-            except SyncError as error:
-                return error
-            unanswered.clear()
-            return info
-
-        return dict(zip(keys, await each(look, keys, self._workers), strict=True))
+    async def _look(self, key: str) -> Look:
+        if len(self._unanswered) >= max(2 * self._workers, 10):
+            return self._unanswered[-1]
+        if self._retry.halt.is_set:
+            return Temporary("the run was stopped", subject=key)
+        try:
+            info = await self._retry.call(lambda: self._source.look(key))
+        except Temporary as error:
+            self._unanswered.append(error)
+            return error
+        except SyncError as error:
+            return error
+        self._unanswered.clear()
+        return info

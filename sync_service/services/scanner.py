@@ -69,6 +69,7 @@ class Scanner:
         old = await self._thread(
             self._catalogue.within, looked.pending_since_before, [delete.row_id for delete in deletes], since
         )
+        self._looking.begin()
         looks = await self._looking.at([delete.file_path for delete in deletes if delete.row_id in old])
         back = [first_seen(info) for info in looks.values() if isinstance(info, ObjectInfo)]
         if back:

@@ -1,0 +1,170 @@
+"""Objects that fail hold up no others: what can go goes, what fails is named, counted and set aside."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync_service.models.errors import Denied, ExitCode, OutcomeUnknown, SourceMoved, Temporary, Unreachable
+from sync_service.services.delivery import WINDOW
+from tests.fakes.destination import Fault
+from tests.unit.services.rig import Rig
+
+UNKNOWN = OutcomeUnknown("answered 500")
+
+
+def keys(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}/{number:03}" for number in range(count)]
+
+
+def fill(rig: Rig, *names: str, body: bytes = b"x") -> None:
+    for name in names:
+        rig.source.put(name, body)
+
+
+def at_source(rig: Rig, prefix: str, error: Exception) -> None:
+    """The source lists these objects and will not give them."""
+
+    def before(call: str, key: str) -> None:
+        if call == "open" and key.startswith(prefix):
+            raise error
+
+    rig.source.before = before
+
+
+def at_destination(rig: Rig, prefix: str, error: Exception) -> None:
+    """The destination says that it is well, and fails for these paths."""
+    rig.destination.on_call = lambda kind, path: Fault(error) if path.startswith(prefix) else None
+
+
+@pytest.mark.parametrize("error", [Denied("no access to its key"), Temporary("answered 500")])
+async def test_a_folder_that_the_source_does_not_give(rig: Rig, error: Exception) -> None:
+    """However many and wherever they stand in the listing: the rest arrives in the same run, and they are set aside in time."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 3})
+    service = rig.open()
+    fill(rig, *keys("a", 60), *keys("b", 20))
+    at_source(rig, "a/", error)
+    first = await service.run_initial()
+    assert sorted(rig.destination.contents) == keys("b", 20)
+    assert first.report["success"] is False
+    for number in range(3):
+        fill(rig, "b/000", body=b"%d" % number)
+        rig.tell("update", "b/000")
+        await service.run_cycle() if number else await service.run_initial()
+    assert service.get_sync_status()["routes"][0]["quarantined"] == 60
+
+
+async def test_a_folder_that_the_destination_fails_for(rig: Rig) -> None:
+    """A destination that says that it is well is borne with; next time what failed goes behind what did not."""
+    service = rig.service
+    fill(rig, *keys("a", 40), *keys("b", 20))
+    at_destination(rig, "a/", UNKNOWN)
+    await service.run_initial()
+    assert sorted(rig.destination.contents) == keys("b", 20)
+
+
+async def test_an_outage_still_ends_the_run_early(rig: Rig) -> None:
+    """Where the destination itself is not well, nobody waits for each object to fail."""
+    service = rig.service
+    fill(rig, *keys("a", 900))
+    rig.destination.on_call = lambda _kind, _path: Fault(Unreachable("no connection"))
+    ended = await service.run_initial()
+    assert ended.exit_code is ExitCode.TEMPORARY
+    assert len(rig.destination.calls) <= 2 * WINDOW
+
+
+async def test_attempts_in_doubt_that_cannot_be_settled_hold_up_nothing(rig: Rig) -> None:
+    """They are asked about when the others are through, and deletes go out as well."""
+    service = rig.service
+    fill(rig, *keys("a", 40), *keys("b", 12), "gone")
+    await service.run_initial()
+    fill(rig, *keys("a", 40), body=b"yy")
+    for key in keys("a", 40):
+        rig.tell("update", key)
+    at_destination(rig, "a/", UNKNOWN)
+    await service.run_cycle()
+    fill(rig, *keys("b", 12), body=b"zz")
+    for key in keys("b", 12):
+        rig.tell("update", key)
+    rig.source.delete("gone")
+    rig.tell("delete", "gone")
+    await service.run_cycle()
+    assert [rig.destination.contents[key] for key in keys("b", 12)] == [b"zz"] * 12
+    assert "gone" not in rig.destination.contents
+    rig.destination.heal()
+    await service.run_cycle()
+    assert rig.in_step()
+
+
+async def test_failures_before_the_first_answer_count_too(rig: Rig) -> None:
+    """Whether others were answered is known at the end of a run."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 1})
+    service = rig.open()
+    fill(rig, "a", "b")
+    at_destination(rig, "a", UNKNOWN)
+    await service.run_initial()
+    [failure] = rig.open_catalogue.list_failures()
+    assert (failure.file_path, failure.cycles, failure.quarantined) == ("a", 1, True)
+
+
+async def test_a_new_version_is_not_held_up_by_the_doubt_about_an_old_one(rig: Rig) -> None:
+    """An attempt that was given up is settled when the object has changed since."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 1})
+    service = rig.open()
+    fill(rig, "a", "b")
+    at_destination(rig, "a", UNKNOWN)
+    await service.run_initial()
+    await service.run_initial()
+    rig.destination.heal()
+    fill(rig, "a", body=b"new")
+    rig.tell("update", "a")
+    for _ in range(2):
+        await service.run_initial()
+    assert rig.in_step()
+
+
+async def test_what_is_shown_and_never_given_is_a_failure(rig: Rig) -> None:
+    """LIST and HEAD have the object, GET says that it is gone: the run is no success, and others go on."""
+    service = rig.service
+    fill(rig, "a", "b")
+    at_source(rig, "a", SourceMoved("answered 404"))
+    ended = await service.run_initial()
+    assert (ended.exit_code, ended.report["success"]) == (ExitCode.PARTLY, False)
+    [error] = ended.report["errors"]
+    assert (error["file_path"], error["kind"]) == ("a", "unreadable")
+    assert set(rig.destination.contents) == {"b"}
+    rig.source.before = None
+    await service.run_initial()
+    assert rig.in_step()
+
+
+@pytest.mark.parametrize("count", [5, 60])
+async def test_a_refused_token_is_told_as_one_however_much_there_is_to_send(rig: Rig, count: int) -> None:
+    """Exit 12, not "try again later"."""
+    fill(rig, *keys("a", count))
+    rig.destination.on_call = lambda _kind, _path: Fault(Denied("answered 401"))
+    assert (await rig.service.run_initial()).exit_code is ExitCode.DENIED
+
+
+async def test_a_silent_source_is_not_waited_for_object_by_object(rig: Rig) -> None:
+    """Hundreds of objects moved on, then the source went away: a few are tried, the run ends and says why."""
+    service = rig.service
+    fill(rig, *keys("a", 300))
+    scan = service._scanner.scan
+
+    async def scan_then_outage(*arguments: object) -> object:
+        state = await scan(*arguments)  # type: ignore[arg-type]
+        fill(rig, *keys("a", 300), body=b"changed")
+        rig.source.before = outage
+        return state
+
+    looks: list[str] = []
+
+    def outage(call: str, key: str) -> None:
+        if call == "look":
+            looks.append(key)
+            raise Temporary("no connection")
+
+    service._scanner.scan = scan_then_outage  # type: ignore[method-assign,assignment]
+    ended = await service.run_initial()
+    assert ended.exit_code is ExitCode.TEMPORARY
+    assert len(looks) < 40
