@@ -27,7 +27,7 @@ from sync_service.services.planned import Planned
 from sync_service.services.planner import Planner
 from sync_service.services.reading_on import reading_on
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
-from sync_service.services.requests import take_approvals, take_retries
+from sync_service.services.requests import Trouble, take_approvals, take_retries
 from sync_service.services.rounds import Rounds, attempt
 from sync_service.services.scanner import Scanner
 from sync_service.services.tools import Tools
@@ -228,15 +228,15 @@ class SyncService:
         return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
 
     async def _take_requests(self) -> None:
-        """What a person asked for beside a running daemon."""
-        now = self._tools.now()
-        await self._thread(take_approvals, self.config.requests_dir, lambda d: self._catalogue.approve(d, now))
-        await self._thread(take_retries, self.config.requests_dir, lambda lists: self._try_again(lists, now))
-        await self._thread(take_check_requests, self._catalogue, self.config.requests_dir, now)
-
-    def _try_again(self, lists: list[list[str]], now: str) -> None:
-        for paths in lists:
-            self._catalogue.try_again(paths, now)
+        """What a person asked for beside a running daemon; what cannot be taken up is told, and stops no run."""
+        folder, now, catalogue = self.config.requests_dir, self._tools.now(), self._catalogue
+        troubles: list[Trouble] = []
+        tell = troubles.append
+        await self._thread(take_approvals, folder, lambda deletes: catalogue.approve(deletes, now), tell)
+        await self._thread(take_retries, folder, lambda paths: catalogue.try_again(paths, now), tell)
+        await self._thread(take_check_requests, catalogue, folder, now, tell)
+        for trouble in troubles:
+            self._observer.problem("a request is not taken up", file=str(trouble.file), why=trouble.why)
 
     # ------------------------------------------------------------ around the steps
 
