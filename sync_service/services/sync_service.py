@@ -14,7 +14,7 @@ from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
-from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, SyncError
+from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, Refused, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
 from sync_service.services.check_results import take_check_requests
@@ -289,12 +289,10 @@ class SyncService:
 
     async def _hand_over_reports(self) -> None:
         """This run's report, and those that were not received before. A failing report never fails a sync."""
-        parts = self._require_parts()
         waiting = await self._thread(self._catalogue.runs, 20, True)
         for run in reversed(waiting):
             try:
-                with point("report sent"):
-                    await parts.destination.report(run.report or {})
+                await self._hand_over(run)
             except SyncError as error:
                 self._observer.note(
                     "a run report was not received; it is sent again with the next run", error=str(error)
@@ -302,6 +300,14 @@ class SyncService:
                 return
             with point("report marked as received"):
                 await self._thread(self._catalogue.mark_reported, run.run_id)
+
+    async def _hand_over(self, run: RunRecord) -> None:
+        """One report; a final no gives it up, so that it does not stand in the way of the newer ones."""
+        try:
+            with point("report sent"):
+                await self._require_parts().destination.report(run.report or {})
+        except Refused as error:
+            self._observer.note("a run report was refused and is not sent again", run=run.run_id, error=str(error))
 
     def _service_info(self) -> dict[str, Any]:
         return {
