@@ -26,6 +26,7 @@ _POISON = (
     "INSERT INTO quarantine (route_id, digest, reason, raw, received_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (route_id, digest) DO NOTHING"
 )
+_MISSING = "INSERT INTO scan_missing (id, route_id) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 
 
 def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> set[str]:
@@ -167,7 +168,8 @@ def clear_suspicion(conn: Connection, route_id: int) -> None:
 
 
 def add_missing(conn: Connection, route_id: int, ids: Sequence[int]) -> None:
-    execute_many(conn, "INSERT INTO scan_missing (id, route_id) VALUES (?, ?)", [(i, route_id) for i in ids])
+    """Notes rows that the scan did not list; a scan that was interrupted may have noted them before."""
+    execute_many(conn, _MISSING, [(i, route_id) for i in ids])
 
 
 def missing(conn: Connection, route_id: int, after: int, limit: int) -> list[int]:
