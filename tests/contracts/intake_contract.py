@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sync_service.catalogue import intake, sifting
+from sync_service.models.data_models import Poison
 from sync_service.services.database_manager import DatabaseManager
-from tests.fakes.catalogues import LATER, ids, scan
+from tests.fakes.catalogues import LATER, NOW, event_commit, ids, scan
 
 
 class IntakeContract:
@@ -26,3 +27,18 @@ class IntakeContract:
         assert catalogue.within(intake.missing, 0, 10) == [known[key] for key in "bde"]
         assert sifting.known_among(catalogue.within, (), None, None) == []
         assert catalogue.within(intake.missing, 0, 10) == [known[key] for key in "abcdefg"]
+
+    def test_keys_that_are_left_out_are_named(self, catalogue: DatabaseManager) -> None:
+        """Each once, apart from events that cannot be read, until a whole scan no longer finds it."""
+        catalogue.commit_events(event_commit(poison=[Poison("no JSON", "{")]), NOW)
+        for key in ("b\0c", "b\0d", "b\0c"):
+            catalogue.within(intake.leave_out, [key], NOW)
+        totals = catalogue.totals()
+        assert (totals.quarantined, totals.poison, totals.unread_events) == (3, 1, 1)
+        assert totals.error_counts == {"left_out": 2}
+        assert [failure.file_path for failure in catalogue.list_failures()] == ["b\\x00c", "b\\x00d"]
+        assert [failure.file_path for failure in catalogue.list_failures(1)] == ["b\\x00c"]
+        state = catalogue.begin_scan(LATER, None)
+        catalogue.within(intake.leave_out, ["b\0d"], LATER)
+        catalogue.complete_scan(state, LATER)
+        assert [failure.file_path for failure in catalogue.list_failures()] == ["b\\x00d"]
