@@ -137,7 +137,7 @@ async def customer_service(
     finally:
         with point("connections closed"):
             await joined.close()
-            thread.close()
+            await thread.aclose()
 
 
 @asynccontextmanager
@@ -155,7 +155,7 @@ async def customer_checker(
         yield Checker(tools, joined.source, joined.destination, options)
     finally:
         await joined.close()
-        thread.close()
+        await thread.aclose()
 
 
 def _holdable(adapters: Adapters, config: SyncConfig, tools: Tools, *, recorded: bool) -> Adapters:
