@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sync_service.catalogue import intake, sifting
-from sync_service.models.data_models import Poison
+from sync_service.models.data_models import Kind, Operation, Poison, Result
 from sync_service.services.database_manager import DatabaseManager
-from tests.fakes.catalogues import LATER, NOW, event_commit, ids, scan
+from tests.fakes.catalogues import LATER, NOW, deliver, deliver_all, event_commit, ids, listed, scan
 
 
 class IntakeContract:
@@ -27,6 +27,20 @@ class IntakeContract:
         assert catalogue.within(intake.missing, 0, 10) == [known[key] for key in "bde"]
         assert sifting.known_among(catalogue.within, (), None, None) == []
         assert catalogue.within(intake.missing, 0, 10) == [known[key] for key in "abcdefg"]
+
+    @pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.RENAME, Kind.CHANGE_PERMISSION, Kind.DELETE])
+    @pytest.mark.parametrize("result", [Result.REFUSED, Result.NOT_DONE])
+    def test_a_row_without_an_etag_stays_when_an_attempt_fails(
+        self, catalogue: DatabaseManager, kind: Kind, result: Result
+    ) -> None:
+        """Some stores list empty ETags: what such a row holds at the destination is not forgotten."""
+        scan(catalogue, listed("a", etag=""))
+        deliver_all(catalogue)
+        row_id = ids(catalogue)["a"]
+        new_path = "b" if kind is Kind.RENAME else None
+        deliver(catalogue, Operation(kind, row_id, 2, "a", new_path), result=result)
+        assert catalogue.holders(["a"]) == {"a": row_id}
+        assert (catalogue.doubts(), catalogue.delivered_count()) == ([], 1)
 
     def test_keys_that_are_left_out_are_named(self, catalogue: DatabaseManager) -> None:
         """Each once, apart from events that cannot be read, until a whole scan no longer finds it."""
