@@ -2,72 +2,86 @@
 #
 #   .\sync_cli.ps1 COMMAND [ARGUMENT...]
 #
-# initial-sync incremental-sync daemon status test plan scan check explain retry-failed approve-deletes runs config doctor demo
-# help lists them with what they do. Exit codes are the service's own. $env:USE_DOCKER = '0' or '1' decides instead of looking
-# for an engine.
+# initial-sync incremental-sync daemon status test plan scan check explain retry-failed approve-deletes runs backup restore rebuild
+# config doctor demo
+# help lists them with what they do, and help COMMAND its options, such as those of incremental-sync --plan FILE.
+# Exit codes are the service's own. $env:USE_DOCKER = '0' or '1' decides instead of looking for an engine.
+# PowerShell keeps the first -- for itself. Write it twice before a key that begins with a hyphen: explain -- -- -1
 
 # There is no param block, so that nothing of a command line is taken for a parameter of this script.
 $Words = @($args)
 if ($Words.Count -eq 0) { $Words = @('help') }
 $Root = $PSScriptRoot
 
-function Test-Docker {
-    if ($env:USE_DOCKER -in '0', 'false', 'no') { return $false }
-    if ($env:USE_DOCKER -in '1', 'true', 'yes') { return $true }
+function Write-Message { [Console]::Error.WriteLine("$args") }
+
+function Get-ComposeCommand {
+    if (-not (Get-Command docker -ErrorAction SilentlyContinue)) { return @() }
+    docker compose version *> $null
+    if ($LASTEXITCODE -eq 0) { return @('docker', 'compose') }
+    if (Get-Command docker-compose -ErrorAction SilentlyContinue) { return @('docker-compose') }
+    return @()
+}
+
+function Test-Engine {
     if (-not (Get-Command docker -ErrorAction SilentlyContinue)) { return $false }
     docker info *> $null
     return $LASTEXITCODE -eq 0
 }
 
-function Get-ComposeCommand {
-    docker compose version *> $null
-    if ($LASTEXITCODE -eq 0) { return @('docker', 'compose') }
-    return @('docker-compose')
+function Invoke-Compose {
+    $Rest = @($Compose | Select-Object -Skip 1) + $args
+    & $Compose[0] @Rest
 }
 
-function Invoke-Compose {
-    $Command = @(Get-ComposeCommand) + $args
-    $Rest = @($Command | Select-Object -Skip 1)
-    & $Command[0] @Rest
+function Test-Running($Service) {
+    $Id = @(Invoke-Compose ps -q $Service 2> $null)[0]
+    return [bool]($Id -and ((docker inspect -f '{{.State.Running}}' $Id 2> $null) -eq 'true'))
 }
 
 function Invoke-InContainers {
     $Terminal = @()
     if ([Console]::IsInputRedirected -or [Console]::IsOutputRedirected) { $Terminal = @('-T') }
-    $Id = @(Invoke-Compose ps -q sync-service 2> $null)[0]
-    $Runs = $Id -and ((docker inspect -f '{{.State.Running}}' $Id 2> $null) -eq 'true')
-    if ($Runs) { Invoke-Compose exec @Terminal sync-service s3-sync @Words }
-    else { Invoke-Compose run --rm @Terminal sync-service @Words }
-}
-
-function Import-StackSettings {
-    $File = Join-Path $Root 'data/local/stack.env'
-    if (-not (Test-Path $File)) { return }
-    foreach ($Line in Get-Content $File) {
-        $Name, $Value = $Line -split '=', 2
-        Set-Item "env:$Name" $Value.Trim("'")
+    if (Test-Running sync-service) {
+        Invoke-Compose exec @Terminal sync-service s3-sync @Words
+        return
     }
+    # What the service depends on is started with it, and left alone where it runs.
+    $Alone = @()
+    if (Test-Running mock-api) { $Alone = @('--no-deps') }
+    Invoke-Compose run --rm @Terminal @Alone sync-service @Words
 }
 
 function Invoke-InVenv {
     $Python = @('.venv/Scripts/python.exe', '.venv/bin/python') | ForEach-Object { Join-Path $Root $_ } |
         Where-Object { Test-Path $_ } | Select-Object -First 1
     if (-not $Python) {
-        [Console]::Error.WriteLine('There is no .venv. Make it: python -m venv .venv; then its python -m pip install --require-hashes -r requirements.txt')
+        Write-Message 'There is no .venv. Make it: python -m venv .venv; then its python -m pip install --require-hashes -r requirements.txt'
         $global:LASTEXITCODE = 2
         return
     }
-    Import-StackSettings
-    & $Python -m sync_service.main @Words
+    # It gives the stack's settings to that process alone: here they would stay in the session.
+    & $Python -m scripts.local_stack run sync_service.main @Words
 }
 
 if ($Words[0] -in '-h', '--help') {
-    Get-Content $PSCommandPath | Select-Object -First 7 | ForEach-Object { $_ -replace '^# ?', '' }
+    Get-Content $PSCommandPath | Select-Object -First 9 | ForEach-Object { $_ -replace '^# ?', '' }
     exit 0
 }
+if ($env:USE_DOCKER -and $env:USE_DOCKER -notin '0', 'false', 'no', '1', 'true', 'yes') {
+    Write-Message "USE_DOCKER=${env:USE_DOCKER}: expected 1 or 0"
+    exit 2
+}
+$Compose = @()
+if ($env:USE_DOCKER -notin '0', 'false', 'no') { $Compose = @(Get-ComposeCommand) }
+if ($env:USE_DOCKER -in '1', 'true', 'yes' -and $Compose.Count -eq 0) {
+    Write-Message 'USE_DOCKER is set, but there is no docker compose'
+    exit 1
+}
+$InContainers = $Compose.Count -gt 0 -and ($env:USE_DOCKER -or (Test-Engine))
 Push-Location $Root
 try {
-    if (Test-Docker) { Invoke-InContainers } else { Invoke-InVenv }
+    if ($InContainers) { Invoke-InContainers } else { Invoke-InVenv }
     $Code = $LASTEXITCODE
 } finally {
     Pop-Location

@@ -103,7 +103,8 @@ class BucketReader:
             return _told(error, name, place)
         if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
             return BucketProblem(
-                "there are no credentials; set --access-key and --secret-key or their variables", DENIED
+                "there are no credentials; set CUSTOMER_S3_ACCESS_KEY and CUSTOMER_S3_SECRET_KEY, in the environment or in .env",
+                DENIED,
             )
         if isinstance(error, (EndpointConnectionError, ConnectionError, HTTPClientError)):
             return BucketProblem(f"{place} cannot be reached: {shown(str(error))}", TEMPORARY)

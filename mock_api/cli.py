@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,17 +24,33 @@ _WAYS = {
 }
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
-    """Runs a command; the exit code."""
+def main(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Runs a command; the exit code. `environment` None: this process's, and for `events`, as for the service, `.env`."""
     words = list(arguments)
     if not words or words[0] not in (*_COMMANDS, "-h", "--help"):
         words.insert(0, "serve")
     try:
+        if environment is None:
+            environment = {**(_dotenv(Path(".env")) if words[0] == "events" else {}), **os.environ}
         options = _parser(environment).parse_args(words)
         return _serve(options) if options.command == "serve" else events_cli.run(options)
     except ValueError as error:
         sys.stderr.write(f"mock_api: {error}\n")
         return _USAGE
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """The lines of the file as written: nothing is substituted in them. Raises ValueError where it cannot be read."""
+    from dotenv import dotenv_values  # noqa: PLC0415
+
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from None
+    found = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def secret(environment: Mapping[str, str], name: str) -> str | None:

@@ -24,7 +24,8 @@ from scripts.demo_bucket import Bucket, bytes_to_send, swap_events
 from scripts.demo_proof import check_report, file_manager_contents, prove
 from scripts.demo_screen import Screen, StepFailed, wants_colour
 from scripts.demo_signals import Interrupted, held_back, ignored, interruptible
-from scripts.demo_stage import BUCKET, Stage, shielded
+from scripts.demo_stage import BUCKET, Stage
+from scripts.shield import shielded
 from sync_service.models.text import shown
 
 SERVICE = "sync_service.main"

@@ -22,7 +22,6 @@ from scripts import processes
 from scripts.demo_screen import StepFailed
 from scripts.demo_signals import held_back
 from scripts.processes import Process
-from sync_service.models.config import SyncConfig
 from sync_service.models.text import shown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,13 +29,6 @@ BUCKET = "customer-data"
 _READY_WITHIN = 60.0
 _COMMAND_WITHIN = 300.0
 _PATIENCE = 5.0
-_SHIELD = {
-    "NO_PROXY": "*",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-_FOREIGN = ("AWS_", "MOCK_API_", "MOTO_", "TEST_SERVER_MODE")
 
 
 @dataclass(slots=True)
@@ -167,17 +159,6 @@ class Stage:
         self._running.clear()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def shielded(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without anything that would point the demo, or boto3, elsewhere."""
-    return {**{name: value for name, value in env.items() if not is_foreign(name)}, **_SHIELD}
-
-
-def is_foreign(name: str) -> bool:
-    """Whether a variable could point the demo at real servers: settings of the service, AWS, proxies."""
-    setting = name.upper().removesuffix("_FILE").lower()
-    return setting in SyncConfig.model_fields or name.startswith(_FOREIGN) or name.lower().endswith("_proxy")
 
 
 def _tail(log: Path) -> list[str]:

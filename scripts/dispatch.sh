@@ -88,39 +88,46 @@ docker_do() {
 
 stack() { .venv/bin/python -m scripts.local_stack "$@"; }
 
-with_stack_settings() {
+# The stack is ended by any Python: .venv may be gone, or its interpreter, and the processes live on.
+any_python() {
+  local candidate
+  for candidate in .venv/bin/python ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$candidate"; return; fi
+  done
+  return 1
+}
+
+# down, clean: nothing is deleted before the processes have ended.
+end_stack() {
+  local python
+  if [ ! -d "$local_stack" ]; then say "there is no local stack"; return; fi
+  if ! python=$(any_python); then
+    say "the stack was not ended: that needs Python 3.11 or newer, PYTHON=/path/of/python names one ($local_stack/stack.json has its processes)"
+    return 2
+  fi
+  "$python" -m scripts.local_stack "$1"
+}
+
+local_shell() {
   if [ -f "$local_stack/stack.env" ]; then
     set -a
     # shellcheck disable=SC1091
     . "$local_stack/stack.env"
     set +a
   fi
-}
-
-local_run() {
-  with_stack_settings
-  exec .venv/bin/python -m sync_service.main "$@"
-}
-
-local_events() {
-  (with_stack_settings && .venv/bin/python -m mock_api events --once --from-empty) | tail -n 20
-}
-
-local_shell() {
-  with_stack_settings
   PATH=$PWD/.venv/bin:$PATH exec "${SHELL:-sh}"
 }
 
 local_do() {
   case "$1" in
-    down|clean) if [ ! -x .venv/bin/python ]; then rm -rf "$local_stack"; return; fi ;;
+    down|clean) end_stack "$1"; return ;;
     *) scripts/setup_venv.sh ;;
   esac
   case "$1" in
     setup) say "next: make up initial-sync" ;;
-    up|down|clean|daemon|pause) stack "$1" ;;
-    touch) (with_stack_settings && .venv/bin/python -m scripts.init_buckets --touch) ;;
-    events) local_events ;;
+    up|daemon|pause) stack "$1" ;;
+    touch) stack run scripts.init_buckets --touch ;;
+    events) stack run mock_api events --once --from-empty | tail -n 20 ;;
     logs) shift; stack logs "$@" $(follow | sed 's/-f/--follow/') ;;
     logs-sync) stack logs daemon $(follow | sed 's/-f/--follow/') ;;
     shell) local_shell ;;
@@ -134,7 +141,7 @@ follow() { if [ -t 1 ]; then echo -f; fi; }
 act() { if [ "$mode" = docker ]; then docker_do "$@"; else local_do "$@"; fi; }
 
 run() {
-  if [ "$mode" = docker ]; then docker_run "$@"; else scripts/setup_venv.sh; (local_run "$@"); fi
+  if [ "$mode" = docker ]; then docker_run "$@"; else scripts/setup_venv.sh; stack run sync_service.main "$@"; fi
 }
 
 # The daemon holds the catalogue's lock: it rests while the workflow runs, and goes on afterwards.

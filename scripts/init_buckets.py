@@ -4,7 +4,7 @@
 
 Where the servers are is read from CUSTOMER_S3_* and TARGET_S3_*, as the service reads it. The test data goes into a bucket
 that is empty, once: what was changed in it afterwards stays so, and a bucket with objects of its own is left alone.
-`--touch` writes one object anew, so that there is a change to be synced.
+`--touch` writes one object of it anew, so that there is a change to be synced.
 Exit codes: 0 done, 2 settings, 3 some objects were refused, 5 a server does not answer, 12 keys are refused.
 """
 
@@ -29,6 +29,8 @@ from sync_service.models.errors import ConfigurationError, Denied, ExitCode, Syn
 from sync_service.models.text import shown
 
 TAG = "test-data"
+TOUCHED = "nested/level1/at-1.txt"
+"""Part of the test data: a server that forgets its objects and gets the test data anew has it again, and nothing to delete."""
 _NO_ANSWER = (urllib3.exceptions.HTTPError, InvalidResponseError, ServerError, OSError)
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"})
 
@@ -150,8 +152,8 @@ def say(message: str) -> None:
 
 def touch(client: Minio, bucket: BucketSettings, now: str) -> None:
     """Writes one small object anew."""
-    _put(client, bucket, SampleObject("workflow/last-run.txt", f"{now}\n".encode(), "text/plain"))
-    say(f"bucket {bucket.bucket}: workflow/last-run.txt is written")
+    _put(client, bucket, SampleObject(TOUCHED, f"{now}\n".encode(), "text/plain"))
+    say(f"bucket {bucket.bucket}: {TOUCHED} is written")
 
 
 def run(config: SyncConfig, options: argparse.Namespace) -> int:
@@ -171,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make the local buckets and load the test data.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--reload", action="store_true", help="load the test data again, over what is there")
-    what.add_argument("--touch", action="store_true", help="write one object anew")
+    what.add_argument("--touch", action="store_true", help="write one object of the test data anew")
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for a server to answer (60)")
     options = parser.parse_args(arguments)
     try:

@@ -1,10 +1,11 @@
 """The local stack without containers: an embedded S3 server (moto's) and the mock API under `data/local/`.
 
     python -m scripts.local_stack up | down | status | daemon | pause | logs [NAME] [--follow] | clean
+    python -m scripts.local_stack run MODULE [ARGUMENT...]      as python -m MODULE, with the stack's settings alone
 
 moto keeps its buckets in memory: whenever it is started anew, the test data is loaded anew. The mock API keeps its files on
 disk. `up` can be repeated: what runs is kept, what is missing is started. `down` ends exactly the processes that were started
-here. The development requirements bring moto: `make setup` installs them.
+here. The development requirements bring moto: `make setup` installs them. `down` and `clean` need the standard library alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import json
 import os
+import runpy
 import secrets
 import shutil
 import socket
@@ -71,10 +73,14 @@ def load() -> Stack:
 
 
 def save(stack: Stack) -> None:
-    """Keeps stack.json for us and stack.env for the commands, readable by this user alone."""
+    """Keeps stack.json, readable by this user alone."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     kept = {"ports": stack.ports, "running": {n: asdict(p) for n, p in stack.running.items()}}
     _write("stack.json", json.dumps({**kept, "secret_key": stack.secret_key}, indent=2) + "\n")
+
+
+def save_settings(stack: Stack) -> None:
+    """Keeps stack.env for the commands, readable by this user alone."""
     _write("stack.env", "".join(f"{name}='{value}'\n" for name, value in environment(stack).items()))
 
 
@@ -86,8 +92,10 @@ def _write(name: str, text: str) -> None:
 
 
 def environment(stack: Stack) -> dict[str, str]:
-    """The variables that point every command at this stack."""
-    return {
+    """The variables that point every command at this stack, and at nothing that `.env` or the environment names."""
+    from scripts.shield import alone  # noqa: PLC0415
+
+    own = {
         "CUSTOMER_S3_ENDPOINT": stack.url("s3"),
         "CUSTOMER_S3_ACCESS_KEY": "local",
         "CUSTOMER_S3_SECRET_KEY": stack.secret_key,
@@ -97,6 +105,7 @@ def environment(stack: Stack) -> dict[str, str]:
         "DATABASE_PATH": str(FOLDER / "sync.db"),
         "STATUS_PORT": str(stack.ports["status"]),
     }
+    return alone(own)
 
 
 def up() -> None:
@@ -106,6 +115,7 @@ def up() -> None:
         if not stack.alive({"status": "daemon"}.get(name, name)):
             stack.ports[name] = _port(name, stack.ports.get(name))
     save(stack)
+    save_settings(stack)
     _ensure(stack, "s3", ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(stack.ports["s3"])], "/moto-api/")
     data = str(FOLDER / "mock-api")
     _ensure(stack, "mock-api", ["-m", "mock_api", "serve", "--port", str(stack.ports["mock-api"]), "--data", data], "/")
@@ -125,11 +135,13 @@ def _ensure(stack: Stack, name: str, arguments: list[str], path: str) -> None:
 
 
 def _child_env(extra: Mapping[str, str]) -> dict[str, str]:
+    from scripts.shield import shielded  # noqa: PLC0415
+
     own = {
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
-    return {**os.environ, **own, **extra}
+    return {**shielded(os.environ), **own, **extra}
 
 
 def _log(name: str) -> Path:
@@ -164,8 +176,8 @@ def _first_look(stack: Stack) -> None:
 
 
 def _run_for(stack: Stack, module: str, *arguments: str) -> None:
-    env = {k: v for k, v in _child_env(environment(stack)).items() if not k.startswith("TARGET_S3_")}
-    done = subprocess.run([sys.executable, "-m", module, *arguments], env=env, stdout=subprocess.DEVNULL, check=False)
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, env=_child_env(environment(stack)), stdout=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise StackError(f"{module} failed (exit {done.returncode})")
 
@@ -199,7 +211,7 @@ def down() -> None:
         _end(stack, name)
     if stack.ports:
         save(stack)
-        (FOLDER / "stack.env").unlink()
+        (FOLDER / "stack.env").unlink(missing_ok=True)
     say("the stack is down")
 
 
@@ -227,9 +239,23 @@ def logs(name: str | None, follow: bool) -> int:
     """Shows the last lines of the logs, and with `follow` what comes."""
     paths = [str(p) for p in ([_log(name)] if name else sorted((FOLDER / "logs").glob("*.log"))) if p.exists()]
     if not paths:
-        raise StackError("there are no logs yet; run: make up")
+        raise StackError(f"there are no logs yet; run: make {'daemon' if name == 'daemon' else 'up'}")
     with contextlib.suppress(KeyboardInterrupt):
         return subprocess.run(["tail", "-n", "100", *(["-f"] if follow else []), *paths], check=False).returncode
+    return 0
+
+
+def run(module: str, *arguments: str) -> int:
+    """Does what `python -m module` does: with the stack's settings alone, or where it is down, with those there are."""
+    stack = load()
+    if FOLDER.is_dir() and not stack.alive("s3"):
+        say("the stack is down: make up")
+    if (FOLDER / "stack.env").exists():
+        env = _child_env(environment(stack))
+        os.environ.clear()
+        os.environ.update(env)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
 
 
@@ -245,19 +271,24 @@ def say(message: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return run(*words[1:]) if words[:1] == ["run"] and len(words) > 1 else _manage(words)
+    except StackError as error:
+        say(str(error))
+        return 1
+
+
+def _manage(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="The local stack without containers.")
     commands = {"up": up, "down": down, "status": status, "daemon": daemon, "pause": pause, "clean": clean}
     parser.add_argument("command", choices=[*commands, "logs"])
     parser.add_argument("name", nargs="?", help="of the process whose log is wanted")
     parser.add_argument("--follow", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "logs":
-            return logs(options.name, options.follow)
-        return commands[options.command]() or 0
-    except StackError as error:
-        say(str(error))
-        return 1
+    options = parser.parse_args(words)
+    if options.command == "logs":
+        return logs(options.name, options.follow)
+    return commands[options.command]() or 0
 
 
 if __name__ == "__main__":

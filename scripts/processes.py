@@ -52,6 +52,7 @@ def start(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Process:
 def end(process: Process, patience: float) -> bool:
     """Asks the process to end, and ends it after `patience` seconds. False: it was gone already."""
     if not process.alive:
+        _reap(process.pid)
         return False
     os.kill(process.pid, signal.SIGTERM)
     until = time.monotonic() + patience

@@ -72,8 +72,7 @@ def read_catalogue(config: SyncConfig) -> DatabaseManager:
 
 
 def _catalogue(config: SyncConfig) -> DatabaseManager:
-    target = config.database_url.get_secret_value() if config.database_url else config.database_path
-    return DatabaseManager(target, CUSTOMER)
+    return DatabaseManager(config.database_file or _plain(config.database_url), CUSTOMER)
 
 
 def customer_adapters(config: SyncConfig) -> Adapters:

@@ -80,6 +80,7 @@ class EventLog(Protocol):
         """The page of events after `cursor` (None: from the start), in the log's order, poison among them as `Poison`.
 
         A log without a cursor gives what it has and `has_more=False`: the service tells known events by their content.
+        Raises CursorRefused where the log does not know `cursor`, or no longer.
         """
         ...
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
-from sync_service.models.changes import LEFT_OUT, EventRecord, Relook, ScanState, Wish
+from sync_service.models.changes import GONE, LEFT_OUT, EventRecord, Relook, ScanState, ScanStatus, Wish
 from sync_service.models.data_models import Poison
 from sync_service.models.event_identity import content_hash
 from sync_service.models.text import escaped
@@ -142,13 +142,21 @@ def events_at(conn: Connection, route_id: int, paths: Iterable[str]) -> list[dic
 
 def relook_of(conn: Connection, route_id: int, path: str) -> str | None:
     """Why the source did not answer for `path` when an event named it; None where it did."""
-    query = select(relooks.c.reason).where(relooks.c.route_id == route_id, relooks.c.file_path == path)
+    c = relooks.c
+    query = select(c.reason).where(c.route_id == route_id, c.file_path == path, c.reason != GONE)
     return conn.execute(query).scalar()
 
 
 def set_cursor(conn: Connection, route_id: int, cursor: str | None) -> None:
     if cursor is not None:
         conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor))
+
+
+def begin_log_anew(conn: Connection, route_id: int) -> None:
+    """The log is read from its start again. What it told in between may be lost, so a whole new scan is due at once."""
+    conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=None))
+    due = {"state": ScanStatus.NONE, "token": None, "last_key": None, "finished_at": None}
+    conn.execute(update(scans).where(scans.c.route_id == route_id).values(**due))
 
 
 def set_position(conn: Connection, route_id: int, cursor: str | None) -> None:
@@ -185,7 +193,9 @@ def clear_suspicion(conn: Connection, route_id: int) -> None:
 
 
 def add_missing(conn: Connection, route_id: int, ids: Sequence[int]) -> None:
-    """Notes rows that the scan did not list; a scan that was interrupted may have noted them before."""
+    """Notes rows that the scan did not list. A scan that was interrupted may have noted them before, and an event may have
+    moved a row that was missing already to a key that is missing as well.
+    """
     execute_many(conn, _MISSING, [(i, route_id) for i in ids])
 
 

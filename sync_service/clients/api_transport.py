@@ -19,6 +19,7 @@ from sync_service.models.errors import BadAnswer, Renewed, SyncError
 
 _MIB = 1024 * 1024
 _UNAUTHORISED = 401
+_LONG_TOKEN = 8
 ANSWER_LIMIT = _MIB
 _PARSE_IN_THREAD = _MIB // 4
 
@@ -143,8 +144,10 @@ class Transport:
         )
 
     def _hider(self, token: str | None) -> api_errors.Hide:
-        """A server may put our own headers into its words."""
-        return lambda text: self._hide(text).replace(token, "***") if token else self._hide(text)
+        """A server may put our own headers into its words. A short token is left to `hide`: it may be a part of any path."""
+        if token is None or len(token) < _LONG_TOKEN:
+            return self._hide
+        return lambda text: self._hide(text).replace(token, "***")
 
     async def _object(self, response: aiohttp.ClientResponse, request: Request) -> Json:
         body = await api_answers.read_limited(response.content, request.limit)

@@ -15,19 +15,21 @@ _HASH_IN_THREAD = 256 * 1024
 _STRANGE_KEYS = 3
 """Objects that must give the same other bytes twice, and none the right ones, before no ETag is taken for an MD5."""
 
+_STRANGE_TIMES = 3
+"""How often an object must do so before it is let through by itself."""
+
 
 class Md5Etags:
     """What the ETags of one bucket are worth. `certain`: the server is known to use MD5s (AWS).
 
     Others have ETags that look like MD5s and are not. Their bodies differ from them always and in the same way; damage does
-    not. So while nothing has ever matched, an object that gives the same bytes twice is let through by itself.
+    not. So while nothing has ever matched, an object that gives the same bytes again and again is let through by itself.
     """
 
     def __init__(self, certain: bool) -> None:
         self._believed = True
         self._certain = certain
-        self._last: dict[str, str] = {}
-        self._strange: set[str] = set()
+        self._same: dict[str, tuple[str, int]] = {}
 
     def check_of(self, info: ObjectInfo, headers: Mapping[str, str], subject: str) -> BodyCheck | None:
         """The check for this answer's body; None where its ETag says nothing of the bytes (parts, KMS, a customer's key)."""
@@ -35,23 +37,25 @@ class Md5Etags:
         own_key = "x-amz-server-side-encryption-customer-algorithm" in headers
         if sealed or own_key or not self._believed or not _MD5.fullmatch(info.etag):
             return None
-        if info.key in self._strange and not self._certain:
+        if not self._certain and self._times(info.key) >= _STRANGE_TIMES:
             return None
         return BodyCheck(self, info, subject)
 
     def matched(self) -> None:
         """No chance does this: the bucket's ETags are MD5s."""
         self._certain = True
-        self._last.clear()
+        self._same.clear()
 
     def differed(self, key: str, found: str) -> None:
         """Another digest than the ETag; counted while no body has ever matched."""
         if self._certain:
             return
-        if self._last.get(key) == found:
-            self._strange.add(key)
-        self._last[key] = found
-        self._believed = len(self._strange) < _STRANGE_KEYS
+        last, times = self._same.get(key, ("", 0))
+        self._same[key] = (found, times + 1 if found == last else 1)
+        self._believed = sum(times > 1 for _, times in self._same.values()) < _STRANGE_KEYS
+
+    def _times(self, key: str) -> int:
+        return self._same.get(key, ("", 0))[1]
 
 
 class BodyCheck:

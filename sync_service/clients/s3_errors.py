@@ -27,6 +27,7 @@ IMPOSSIBLE_KEY = frozenset(
     {"KeyTooLongError", "InvalidURI", "InvalidObjectName", "XMinioInvalidObjectName", "XMinioInvalidResourceName"}
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidTokenId"})
+WRONG_KEYS = EXPIRED | {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _SKEW_LIMIT = 900.0
 _DENIED_HINTS = {
     "InvalidAccessKeyId": "The server does not know this access key: check the access key and the endpoint",

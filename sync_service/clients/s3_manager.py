@@ -14,17 +14,19 @@ from sync_service.clients.s3_answer import Answer
 from sync_service.clients.s3_credentials import Credentials, credentials_of
 from sync_service.clients.s3_digest import Md5Etags
 from sync_service.clients.s3_endpoint import can_exist, is_aws
-from sync_service.clients.s3_errors import IMPOSSIBLE_KEY, TokenRefused, html_answer, no_bucket
+from sync_service.clients.s3_errors import IMPOSSIBLE_KEY, WRONG_KEYS, TokenRefused, html_answer
 from sync_service.clients.s3_listing import RawPage, read_page
 from sync_service.clients.s3_objects import OpenedObject, object_info
 from sync_service.clients.s3_signing import Headers
 from sync_service.clients.s3_wire import S3Wire
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import ObjectInfo
-from sync_service.models.errors import BadAnswer, Denied, SourceMoved, SyncError
+from sync_service.models.errors import BadAnswer, ClockSkewed, SourceMoved, SyncError
 
 PAGE_SIZE = 1000
 _PAGE_BYTES = 16 * 1024 * 1024
+_NO_BUCKETS_TOLD = frozenset({400, 403, 404, 405, 501})
+"""Statuses of servers that do not list their buckets, or not to everybody: then nothing is known of a bucket's creation."""
 _NO_TOKEN = frozenset({"InvalidArgument", "InvalidToken", "InvalidContinuationToken"})
 
 
@@ -147,8 +149,8 @@ class S3Manager:
             answer = await self._explained(key, answer)
             if _no_such_key(answer):
                 return None
-            if answer.status == 404 and not answer.code and not answer.is_html:
-                await self._confirm_bucket()
+            if answer.status == 404 and not answer.code and not answer.body:
+                await self._confirm_not_listed(key)
                 return None
         error = self._wire.judged(answer, key)
         if isinstance(error, SourceMoved):
@@ -170,14 +172,12 @@ class S3Manager:
             raise BadAnswer("HEAD says 404, and GET has it", subject=self._wire.known_site.subject(key))
         return answer
 
-    async def _confirm_bucket(self) -> None:
-        """Raises where the bucket itself is gone."""
-        response = await self._wire.send("HEAD", self._wire.known_site.bucket_path)
-        answer = await self._wire.answer(response)
-        if answer.status == 404:
-            raise no_bucket(self._wire.known_site)
-        if answer.status not in {200, 403}:
-            raise self._wire.judged(answer)
+    async def _confirm_not_listed(self, key: str) -> None:
+        """A server that gives its 404 no reason is believed only where its listing does not show the key either."""
+        page = await self.list_page(prefix=key, max_keys=1)
+        if any(entry.key == key for entry in page.entries):
+            subject = self._wire.known_site.subject(key)
+            raise BadAnswer("HEAD and GET say 404, and the listing shows it", subject=subject)
 
     # ---------------------------------------------------------------- GET
 
@@ -215,14 +215,19 @@ class S3Manager:
         site = self._wire.known_site
         response = await self._wire.send("GET", site.service_root or "/")
         if response.status != 200:
-            error = await self._wire.refused(response)
-            if isinstance(error, Denied):
-                return ""
-            raise error
+            return self._unknown_creation(await self._wire.answer(response))
         text = (await self._wire.body(response, _PAGE_BYTES)).decode("utf-8", "replace")
         name = re.escape(site.bucket)
         found = re.search(rf"<Name>{name}</Name>\s*<CreationDate>([^<]*)</CreationDate>", text)
         return found[1] if found else ""
+
+    def _unknown_creation(self, answer: Answer) -> str:
+        """Nothing, where the server does not tell these keys of its buckets; raises where the keys themselves are wrong."""
+        error = self._wire.judged(answer)
+        wrong_keys = isinstance(error, ClockSkewed) or answer.code in WRONG_KEYS
+        if answer.status in _NO_BUCKETS_TOLD and not wrong_keys and not answer.is_html:
+            return ""
+        raise error
 
 
 def _no_such_key(answer: Answer) -> bool:

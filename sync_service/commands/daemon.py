@@ -78,11 +78,15 @@ class Daemon:
         scheduler.on_fatal = lambda: self._halt.stop("the catalogue cannot be used")
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            await stack.enter_async_context(status_pages(self._config, lambda: self._in_force.service, self._metrics))
+            serving = status_pages(self._config, lambda: self._in_force.service, self._metrics)
+            pages = await stack.enter_async_context(serving)
             with suppress(NotImplementedError, ValueError, AttributeError):
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
             self._observer.note(
-                "the daemon runs", version=__version__, interval=self._config.sync_interval, status=self._address()
+                "the daemon runs",
+                version=__version__,
+                interval=self._config.sync_interval,
+                status=self._address(pages.port),
             )
             scheduler.start()
             await self._until_stopped(scheduler)
@@ -130,8 +134,8 @@ class Daemon:
         scheduler.stop()
         await scheduler.idle()
 
-    def _address(self) -> str:
-        return f"http://{self._config.status_host}:{self._config.status_port}/"
+    def _address(self, port: int) -> str:
+        return f"http://{self._config.status_host}:{port}/"
 
 
 def _refuse_fixed(old: SyncConfig, new: SyncConfig) -> None:

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from sync_service.clients.api_upload import Upload
 from sync_service.clients.infrastructure_api import Attributes, InfrastructureAPI, Saved
 from sync_service.models.data_models import PATH_CHANGES, UPLOADS, Kind, Operation, Receipt
-from sync_service.models.errors import NotAtDestination, OutcomeUnknown, PathTaken
+from sync_service.models.errors import BadAnswer, NotAtDestination, OutcomeUnknown, PathTaken, SyncError
 from sync_service.ports import Opened
 
 _TAKEN_KEPT = 10_000
+
+BELIEVED_FOR = 5.0
+"""Seconds for which a 404 is believed after the file manager has said that it is well."""
 
 
 class FileManagerDestination:
     """Destination on the infrastructure API. Permissions go first, so that content never lies open under wrong ones."""
 
-    def __init__(self, api: InfrastructureAPI) -> None:
+    def __init__(self, api: InfrastructureAPI, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._monotonic = monotonic
+        self._well_until = float("-inf")
         self._taken: dict[str, None] = {}
 
     async def apply(self, operation: Operation, key: str, content: Opened | None) -> Receipt:
         """Carries out `operation` once; see the port."""
+        try:
+            return await self._apply(operation, key, content)
+        except NotAtDestination as problem:
+            await self._believe(problem)
+            raise
+
+    async def _apply(self, operation: Operation, key: str, content: Opened | None) -> Receipt:
         if operation.kind in UPLOADS:
             assert content is not None, f"{operation.text}: an upload needs content"
             return await self._upload(operation, key, content)
@@ -37,15 +51,32 @@ class FileManagerDestination:
         """What the file manager holds at `file_path`; None for its 404."""
         try:
             return _receipt(await self._api.save_to_disk("get", file_path, None))
-        except NotAtDestination:
+        except NotAtDestination as problem:
+            await self._believe(problem)
             return None
 
     async def attributes(self, file_path: str) -> Receipt | None:
         """updatePermissions with the path alone, which asks and changes nothing; None for its 404."""
         try:
             return _receipt(Saved(), await self._api.update_permissions(file_path, Attributes()))
-        except NotAtDestination:
+        except NotAtDestination as problem:
+            await self._believe(problem)
             return None
+
+    async def _believe(self, problem: NotAtDestination) -> None:
+        """A 404 may be anybody's, of a wrong address or of a proxy that has lost its server: it counts where the file manager
+        itself is there and well. Raises BadAnswer where it is not.
+        """
+        if self._monotonic() < self._well_until:
+            return
+        try:
+            await self._api.check_file_manager()
+        except SyncError as error:
+            what = (
+                f"{problem.what}, which is not believed, since the file manager itself does not answer as one ({error})"
+            )
+            raise BadAnswer(what, subject=problem.subject) from problem
+        self._well_until = self._monotonic() + BELIEVED_FOR
 
     async def report(self, report: dict[str, Any]) -> None:
         """POST /reportResults."""

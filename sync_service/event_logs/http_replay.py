@@ -7,10 +7,12 @@ import asyncio
 from sync_service.clients.infrastructure_api import EventList, InfrastructureAPI
 from sync_service.event_logs.decode import Entries, decode_item
 from sync_service.models.data_models import EventPage
+from sync_service.models.errors import CursorRefused, Refused
 
 PAGE = 100
 PAGE_BUDGET = 10_000
 _DECODE_IN_THREAD = 200
+_UNKNOWN_CURSOR = (400, 404, 410, 422)
 
 
 class HttpReplayLog:
@@ -33,10 +35,19 @@ class HttpReplayLog:
 
     async def read(self, cursor: str | None) -> EventPage:
         """One page; a damaged event is an entry of its own among the good ones."""
-        listed = await self._api.pub_sub_full_list(PAGE, cursor)
+        listed = await self._listed(cursor)
         advanced = listed.next_cursor not in (None, cursor)
         next_cursor = listed.next_cursor if advanced else cursor
         return EventPage(await _decoded(listed), next_cursor, advanced and listed.has_more)
+
+    async def _listed(self, cursor: str | None) -> EventList:
+        """The contract has no word of its own for an unknown cursor: whatever refuses a request that names one may mean it."""
+        try:
+            return await self._api.pub_sub_full_list(PAGE, cursor)
+        except Refused as error:
+            if cursor is None or error.status not in _UNKNOWN_CURSOR:
+                raise
+            raise CursorRefused(error.what, status=error.status) from error
 
     async def acknowledge(self, cursor: str | None) -> None:
         """The log keeps everything: there is nothing to tell it."""

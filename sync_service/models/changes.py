@@ -105,9 +105,13 @@ class Wish(NamedTuple):
     group: str | None
 
 
+GONE = "not in the source; what was asked of it waits for word of where it went"
+"""The reason of a Relook for a key that the source did answer for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relook:
-    """A key that an event named and the source did not answer for, so many times, why, and what was asked for it."""
+    """A key that an event named and the source did not answer for, in so many cycles, why, and what was asked for it."""
 
     attempts: int
     reason: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -126,6 +126,11 @@ class SyncConfig(BaseSettings):
         """Only what `from_env` has read counts: it knows where each value came from."""
         return (init_settings,)
 
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The names of all variables that are read: each setting's, and NAME_FILE of each secret."""
+        return [*_variables(), *(f"{name}_FILE" for name in _secrets())]
+
     @property
     def customer(self) -> BucketSettings:
         """The source of the route `customer`; its bucket is empty until one is set (`require_route` tells)."""
@@ -167,8 +172,9 @@ class SyncConfig(BaseSettings):
         """The SQLite file in use; None where the catalogue is in PostgreSQL."""
         if self.database_url is None:
             return self.database_path
-        parts = urlsplit(self.database_url.get_secret_value())
-        return Path(parts.path[1:]) if parts.scheme.startswith("sqlite") else None
+        # As SQLAlchemy reads it: a `#` belongs to the path, and percent signs are an encoding.
+        parts = urlsplit(self.database_url.get_secret_value(), allow_fragments=False)
+        return Path(unquote(parts.path[1:])) if parts.scheme.startswith("sqlite") else None
 
     @property
     def data_dir(self) -> Path:

@@ -81,7 +81,8 @@ class Event:
 
     `file_path` and `new_path` are keys as the event gives them, still with the route's prefix where the dialect has the
     full key (`bucket` is set then). `event_id` is the log's own id or None. `sequencer` orders the events of one key.
-    `timestamp` is ISO 8601 UTC with Z, or None. `raw` is the event's own text, for the record.
+    `timestamp` is ISO 8601 UTC with Z, or None. `raw` is the event's own text, for the record. `again` counts the events
+    before it in the same answer of a log that are like it in all of this, and yet not the same.
     """
 
     event_type: EventType
@@ -100,6 +101,7 @@ class Event:
     group: str | None = None
     check_source: bool = False
     raw: str = ""
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ class Outcome:
     """The end of one operation's attempts in this cycle.
 
     `certain` False: the path is held as it should be, the bytes behind it are not known. `seconds` is what the
-    attempts took, with the waits between them.
+    attempts took, with the waits between them. `at_source`: it failed because the source did not give the object.
     """
 
     operation: Operation
@@ -257,6 +259,7 @@ class Outcome:
     error_kind: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    at_source: bool = False
 
 
 # ---------------------------------------------------------------- runs

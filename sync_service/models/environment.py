@@ -49,8 +49,11 @@ def read_settings(
     for name in secrets:
         _read_secret_file(name, texts.get(f"{name}_FILE"), reading)
     allowed = {*known, *(f"{name}_FILE" for name in secrets)}
-    reading.problems += _misspelt(env, allowed, _LIKELY_OURS)
-    reading.problems += _misspelt(from_file.keys() - env.keys(), allowed, ("",))
+    ours = [
+        name for name in env if name.upper().startswith(_LIKELY_OURS) or any(_one_slip(name, own) for own in allowed)
+    ]
+    reading.problems += _misspelt(ours, allowed)
+    reading.problems += _misspelt(from_file.keys() - env.keys(), allowed)
     return reading
 
 
@@ -115,13 +118,24 @@ def _reason(error: Exception) -> str:
     return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
-def _misspelt(names: Iterable[str], allowed: Collection[str], prefixes: tuple[str, ...]) -> list[str]:
+def _misspelt(names: Iterable[str], allowed: Collection[str]) -> list[str]:
     """One line for each name that is none of ours but was surely meant to be."""
-    return [
-        problem
-        for name in sorted(names)
-        if name not in allowed and name.upper().startswith(prefixes) and (problem := _unknown(name, allowed))
-    ]
+    return [problem for name in sorted(names) if name not in allowed and (problem := _unknown(name, allowed))]
+
+
+def _one_slip(name: str, ours: str) -> bool:
+    """Whether one letter more, less, other, or changing places with the next makes `name` ours.
+
+    No more than one: DATABASE_PASS and MAX_ENTRIES are two away, LOGLEVEL has other words, and all are others' own.
+    """
+    if name.count("_") != ours.count("_"):
+        return False
+    at = next(
+        (place for place, (a, b) in enumerate(zip(name, ours, strict=False)) if a != b), min(len(name), len(ours))
+    )
+    left, right = name[at:], ours[at:]
+    swapped = left[:2] == right[:2][::-1] and left[2:] == right[2:]
+    return swapped or left[1:] == right[1:] or left[1:] == right or left == right[1:]
 
 
 def _unknown(name: str, allowed: Collection[str]) -> str | None:

@@ -132,6 +132,12 @@ class PathTaken(Refused):
     kind = "path_taken"
 
 
+class CursorRefused(Refused):
+    """The event log answers, and does not know the cursor that it gave: it was set up anew, or has forgotten so much."""
+
+    kind = "cursor_refused"
+
+
 class SourceMoved(SyncError):
     """The object is no longer the version that was planned (404 or 412): observe it again, this is no failure."""
 
@@ -233,3 +239,7 @@ class StorageDenied(SyncError):
 
     kind = "storage_denied"
     exit_code = ExitCode.DENIED
+
+
+CATALOGUE_ERRORS = (CatalogueMissing, CatalogueLocked, CatalogueUnusable, StorageFull, StorageFailed, StorageDenied)
+"""What concerns our own records: a log or a source never raises these."""

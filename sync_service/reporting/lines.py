@@ -44,33 +44,33 @@ class Rendered:
     def __call__(self, _logger: object, _method: str, event: EventDict) -> str:
         ordered = {name: event[name] for name in _FIRST} | {name: event[name] for name in event if name not in _FIRST}
         # Secrets go before anything is cut or escaped, and once more from the line as it is written.
-        return self._mask(self._render(cleaned(ordered, self._mask)))
+        return self._mask.in_name(self._render(cleaned(ordered, self._mask)))
 
 
 def cleaned(event: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     """`event` with every value fit to be shown: control and bidi characters escaped, secrets masked."""
-    clean = {shown(name): _value(value, mask, _DEPTH) for name, value in event.items() if name != "exception"}
+    clean = {shown(name): _value(value, mask, _DEPTH, name) for name, value in event.items() if name != "exception"}
     if "exception" in event:
         lines = mask(str(event["exception"])).splitlines()
         clean["exception"] = "\n".join(shown(line, _LONGEST) for line in lines)
     return clean
 
 
-def _value(value: Any, mask: Mask, depth: int) -> Any:
+def _value(value: Any, mask: Mask, depth: int, name: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping) and depth:
-        return {_text(name, mask): _value(one, mask, depth - 1) for name, one in value.items()}
+        return {_text(inner, mask): _value(one, mask, depth - 1, str(inner)) for inner, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) and depth:
-        return [_value(one, mask, depth - 1) for one in value]
-    return _text(value, mask)
+        return [_value(one, mask, depth - 1, name) for one in value]
+    return _text(value, mask, name)
 
 
-def _text(value: object, mask: Mask) -> str:
+def _text(value: object, mask: Mask, name: str = "") -> str:
     try:
-        return shown(mask(str(value)), _LONGEST)
+        return shown(mask.fact(name, str(value)), _LONGEST)
     except Exception:  # whatever a library hands us, its line is written
         return f"<{type(value).__name__}>"
 

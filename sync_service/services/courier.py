@@ -64,15 +64,17 @@ class _Attempts:
     began: float = 0.0
     count: int = 0
     may_have_applied: bool = False
+    at_source: bool = False
     info: ObjectInfo | None = None
     operation: Operation | None = None
 
 
 class _Counted:
-    """An open object that remembers whether its bytes have begun to leave."""
+    """An open object that remembers whether its bytes have begun to leave, and whether it was the source that failed."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, attempts: _Attempts) -> None:
         self._opened = opened
+        self._attempts = attempts
         self.begun = False
 
     @property
@@ -81,8 +83,12 @@ class _Counted:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         self.begun = True
+        self._attempts.at_source = True
         async for chunk in self._opened.chunks():
+            self._attempts.at_source = False
             yield chunk
+            self._attempts.at_source = True
+        self._attempts.at_source = False
 
 
 class Courier:
@@ -128,8 +134,10 @@ class Courier:
             raise
 
     async def _upload(self, operation: Operation, attempts: _Attempts) -> Receipt:
+        attempts.at_source = True
         async with self._source.open(operation.file_path, etag=operation.etag or None) as opened:
-            content = _Counted(opened)
+            attempts.at_source = False
+            content = _Counted(opened, attempts)
             attempts.info = opened.info
             attempts.operation = filled(operation, opened.info)
             try:
@@ -144,7 +152,7 @@ class Courier:
         """How it ended, where it did not simply succeed."""
         if isinstance(error, NotAtDestination | PathTaken) and operation.kind in (*PATH_CHANGES, Kind.DELETE):
             return await self._settled_by_get(operation, attempts, error)
-        if isinstance(error, NotAtDestination):
+        if isinstance(error, NotAtDestination) and operation.kind is not Kind.CREATE:
             return self._failed(operation, attempts, Result.MISSING, error)
         if isinstance(error, StoredWrong):
             return self._failed(operation, attempts, Result.STORED_WRONG, error)
@@ -185,12 +193,27 @@ class Courier:
         `certain` says that an attempt of ours may have put it there; otherwise the bytes found are not known.
         """
         assert operation.new_path is not None
-        if await self.get(operation.file_path) is not None:
+        found, unsure = await self._asked(operation.new_path)
+        before, unclear = await self._asked(operation.file_path)
+        if before is not None:
             return Outcome(operation, Result.NOT_DONE)
-        if (found := await self.get(operation.new_path)) is None:
-            return Outcome(operation, Result.MISSING)
-        same = found.size is None or found.size == operation.size
-        return Outcome(operation, Result.DONE, found, certain=certain and same)
+        same = found is not None and (found.size is None or found.size == operation.size)
+        if found is not None and (unclear is None or same):
+            return Outcome(operation, Result.DONE, found, certain=certain and same and unclear is None)
+        if (problem := unsure or unclear) is not None:
+            raise problem
+        return Outcome(operation, Result.MISSING)
+
+    async def _asked(self, path: str) -> tuple[Receipt | None, Temporary | None]:
+        """(what is at `path`, why that is not known): some servers answer 500 for what they do not have."""
+        try:
+            return await self.get(path), None
+        except Temporary as problem:
+            return None, problem
+
+    async def ping(self) -> None:
+        """Raises where the destination is unhealthy; asked once."""
+        await self._destination.ping()
 
     async def get(self, path: str) -> Receipt | None:
         """What the destination holds at `path`; repeated like everything else."""
@@ -205,7 +228,13 @@ class Courier:
     @staticmethod
     def _failed(operation: Operation, attempts: _Attempts, result: Result, error: SyncError) -> Outcome:
         return Outcome(
-            operation, result, info=attempts.info, attempts=attempts.count, error_kind=error.kind, error=str(error)
+            operation,
+            result,
+            info=attempts.info,
+            attempts=attempts.count,
+            error_kind=error.kind,
+            error=str(error),
+            at_source=attempts.at_source,
         )
 
 

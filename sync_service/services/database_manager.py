@@ -259,14 +259,6 @@ class DatabaseManager:
         with self._transaction() as conn:
             return intake.relooks_due(conn, self._id(conn))
 
-    def observe(self, seen: Sequence[Observation], gone: Sequence[int], now: str) -> None:
-        """What a look has shown of rows whose delivery found that the source had moved on."""
-        with self._transaction() as conn:
-            route_id = self._id(conn)
-            observing.remove_observed(conn, route_id, gone, now, "deliver")
-            observing.put_observations(conn, route_id, seen, now, "deliver")
-            delivering.leave_in_step(conn, [*gone, *(o.row.id for o in seen)])
-
     # ------------------------------------------------------------ snapshot and delivery
 
     def delivered_rows(self, full: bool) -> Generator[tuple[Any, ...], None, None]:

@@ -7,15 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sync_service.catalogue import looked
 from sync_service.models.changes import Confirmation, Doubt, FailureRecord, Observation
 from sync_service.models.crashpoints import point
-from sync_service.models.data_models import PATH_CHANGES, UPLOADS, Kind, Operation, Outcome, Result
-from sync_service.models.errors import SourceMoved, SyncError
+from sync_service.models.data_models import UPLOADS, Kind, Operation, Outcome, Result
+from sync_service.models.errors import SourceMoved, SyncError, Unreadable
 from sync_service.ports import Engine, Source
 from sync_service.services.concurrency import each
 from sync_service.services.courier import Courier
+from sync_service.services.failing import Failing
+from sync_service.services.hearing import Hearing, source_moved
+from sync_service.services.looking import Looking
 from sync_service.services.observations import seen_again
 from sync_service.services.outcome_records import record_of
+from sync_service.services.planner import has_failed, is_final
+from sync_service.services.settling import Settler
 from sync_service.services.tools import Tools
 
 WINDOW = 200
@@ -28,14 +34,15 @@ FAILED = frozenset({Result.REFUSED, Result.NOT_DONE, Result.UNKNOWN, Result.STOR
 LOOK_AGAIN = frozenset({Result.SOURCE_MOVED, Result.MISSING, Result.STORED_WRONG})
 """Results after which the same cycle looks at the row once more and goes another round."""
 
-_ALIVE = frozenset({Result.DONE, Result.REFUSED, Result.MISSING, Result.STORED_WRONG})
 _STOPPED = "halted"
 ERRORS_KEPT = 100
 
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What became of a cycle's operations. `errors` holds the first hundred failed ones."""
+    """What became of a cycle's operations. `errors` holds the first hundred failed ones, `unlooked` says why a changed object
+    could not be looked at.
+    """
 
     done: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
@@ -43,6 +50,7 @@ class DeliveryCounts:
     files_failed: int = 0
     size: int = 0
     again: bool = False
+    unlooked: SyncError | None = None
     errors: list[tuple[Outcome, FailureRecord | None]] = field(default_factory=list)
 
 
@@ -57,7 +65,7 @@ class Delivery:
         engine: Engine,
         max_attempts: int = 10,
     ) -> None:
-        self._source = source
+        self._looking = Looking(source, tools.retry, tools.workers)
         self._courier = courier
         self._engine = engine
         self._catalogue = tools.catalogue
@@ -66,12 +74,12 @@ class Delivery:
         self._observer = tools.observer
         self._now = tools.now
         self._workers = tools.workers
-        self._max_attempts = max_attempts
+        self._hearing = Hearing(courier.ping, tools.retry.halt, tools.observer, tools.workers)
+        self._failing = Failing(max_attempts, self._hearing.answers)
+        self._settler = Settler(courier)
         self._outcomes: asyncio.Queue[Outcome | Exception] = asyncio.Queue()
         self._room = asyncio.Condition()
         self._outstanding = 0
-        self._unanswered = 0
-        self._alive = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._confirmer: asyncio.Task[None] | None = None
         self._results: dict[int, Result] = {}
@@ -79,17 +87,27 @@ class Delivery:
         self._run_id = ""
         self._admits: Callable[[Operation], bool] | None = None
         self.counts = DeliveryCounts()
-        self.silent = False
+        self.failed: set[int] = set()
+        """Rows of which an operation has failed since `begin` or `again`: they are not tried once more until then."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the run was halted because the destination does not answer."""
+        return self._hearing.silent
 
     def begin(self, run_id: str = "") -> None:
         """A new cycle: counts from nothing."""
         self._run_id = run_id
         self._admits = None
         self.counts = DeliveryCounts()
-        self._unanswered = 0
-        self._alive = False
-        self.silent = False
+        self.failed.clear()
+        self._hearing.begin()
+        self._failing.begin()
         self._retry.halt.clear()
+
+    def again(self) -> None:
+        """What has failed in this run may be tried once more."""
+        self.failed.clear()
 
     def keep_to(self, admits: Callable[[Operation], bool]) -> None:
         """Until the next `begin`, only operations that `admits` says yes to are sent."""
@@ -97,66 +115,47 @@ class Delivery:
 
     # ------------------------------------------------------------ in doubt
 
-    async def settle(self) -> None:
-        """Settles what an earlier attempt left in doubt, before anything new is planned for those rows."""
+    async def settle(self, failed_before: bool = False) -> int:
+        """Settles what earlier attempts left in doubt, before anything new is planned for those rows; how many there were.
+
+        Those that could not be settled before (`failed_before`) come by themselves, when all others have had their turn; what
+        has been given up is not asked about again before its object changes, or by command.
+        """
         doubts = await self._thread(self._catalogue.doubts)
-        if not doubts:
-            return
-        self._observer.note("attempts left in doubt are settled first", operations=len(doubts))
+        chosen = await self._doubts_of(doubts, failed_before)
+        if not chosen:
+            return 0
+        self._observer.note("attempts left in doubt are settled first", operations=len(chosen))
+        taken = await self._taken(doubts)
+        for start in range(0, len(chosen), WINDOW):
+            window = chosen[start : start + WINDOW]
+            outcomes = await each(lambda doubt: self._settle_one(doubt, taken), window, self._workers)
+            await self._confirm([o for o in outcomes if o.error_kind != _STOPPED])
+        return len(chosen)
+
+    async def _doubts_of(self, doubts: Sequence[Doubt], failed_before: bool) -> list[Doubt]:
+        """An object that has changed since is another one: what its new version needs is not held up by the old failure."""
+        ids = [doubt.row.id for doubt in doubts]
+        failures = await self._thread(self._catalogue.failures_of, ids)
+        rows = await self._thread(self._catalogue.observations_by_id, ids)
+        again = [d for d in doubts if has_failed(d.operation, failures) and _still_wanted(d, rows.get(d.row.id))]
+        if not failed_before:
+            return [doubt for doubt in doubts if doubt not in again]
+        return [d for d in again if d.row.id not in self.failed and not is_final(d.operation, failures)]
+
+    async def _taken(self, doubts: Sequence[Doubt]) -> set[str]:
+        """Paths of these attempts that other rows hold by now."""
         in_doubt = {doubt.row.id for doubt in doubts}
         paths = [p for d in doubts for p in (d.operation.file_path, d.operation.new_path) if p is not None]
         holders = await self._thread(self._catalogue.holders, paths)
-        taken = {path for path, row_id in holders.items() if row_id not in in_doubt}
-        for start in range(0, len(doubts), WINDOW):
-            window = doubts[start : start + WINDOW]
-            outcomes = await each(lambda doubt: self._settle_watched(doubt, taken), window, self._workers)
-            await self._confirm([o for o in outcomes if o.error_kind != _STOPPED])
-
-    async def _settle_watched(self, doubt: Doubt, taken: set[str]) -> Outcome:
-        if self._retry.halt.is_set:
-            return Outcome(doubt.operation, Result.UNKNOWN, attempts=0, error_kind=_STOPPED)
-        outcome = await self._settle_one(doubt, taken)
-        self._watch(outcome)
-        return outcome
+        return {path for path, row_id in holders.items() if row_id not in in_doubt}
 
     async def _settle_one(self, doubt: Doubt, taken: set[str]) -> Outcome:
-        operation = doubt.operation
-        try:
-            if operation.kind in UPLOADS:
-                return await self._settle_upload(operation, taken)
-            if operation.kind in PATH_CHANGES:
-                return await self._settle_path_change(operation, taken)
-            return await self._settle_in_place(operation, taken)
-        except SyncError as error:
-            return Outcome(operation, Result.UNKNOWN, error_kind=error.kind, error=str(error))
-
-    async def _settle_upload(self, operation: Operation, taken: set[str]) -> Outcome:
-        """An upload is repeated as it was, under its own key, while the source has that version; else `get` tells."""
-        if operation.file_path not in taken:
-            outcome = await self._courier.carry(operation)
-            if outcome.result not in (Result.SOURCE_MOVED, Result.REFUSED, Result.MISSING, Result.NOT_DONE):
-                if outcome.error_kind != SourceMoved.kind:
-                    return outcome
-            elif outcome.result is Result.NOT_DONE:
-                return replace(outcome, result=Result.UNKNOWN)
-            self.counts.again = True
-            if (found := await self._courier.get(operation.file_path)) is not None:
-                return Outcome(operation, Result.DONE, found, certain=False)
-        return Outcome(operation, Result.MISSING)
-
-    async def _settle_path_change(self, operation: Operation, taken: set[str]) -> Outcome:
-        assert operation.new_path is not None
-        if operation.new_path not in taken:
-            return await self._courier.locate(operation)
-        found = None if operation.file_path in taken else await self._courier.get(operation.file_path)
-        return Outcome(operation, Result.NOT_DONE if found is not None else Result.MISSING)
-
-    async def _settle_in_place(self, operation: Operation, taken: set[str]) -> Outcome:
-        """A delete is not done where the path is still there. Which permissions hold after a change in doubt nobody says."""
-        found = None if operation.file_path in taken else await self._courier.get(operation.file_path)
-        if operation.kind is Kind.DELETE:
-            return Outcome(operation, Result.NOT_DONE if found is not None else Result.DONE)
-        return Outcome(operation, Result.DONE if found is not None else Result.MISSING, certain=False)
+        if self._retry.halt.is_set:
+            return Outcome(doubt.operation, Result.UNKNOWN, attempts=0, error_kind=_STOPPED)
+        outcome = await self._settler.settle(doubt, taken)
+        await self._hearing.hear(outcome)
+        return outcome
 
     # ------------------------------------------------------------ windows
 
@@ -177,9 +176,11 @@ class Delivery:
     async def run(self, operations: Sequence[Operation]) -> dict[int, Result]:
         """Takes operations on and waits until all are confirmed; row id -> how it ended."""
         self._results, self._keep_results = {}, True
-        await self.send(operations)
-        await self.drain()
-        self._keep_results = False
+        try:
+            await self.send(operations)
+            await self.drain()
+        finally:
+            self._keep_results = False
         return self._results
 
     async def drain(self) -> None:
@@ -208,7 +209,7 @@ class Delivery:
     async def _deliver(self, window: list[Operation]) -> None:
         try:
             async for outcome in self._engine.deliver(window):
-                self._watch(outcome)
+                await self._hearing.hear(outcome)
                 self._outcomes.put_nowait(outcome)
         except Exception as defect:
             self._outcomes.put_nowait(defect)
@@ -249,34 +250,24 @@ class Delivery:
             async with self._room:
                 self._room.notify_all()
 
-    def _watch(self, outcome: Outcome) -> None:
-        """Stops the cycle's deliveries when nothing but silence comes back: the rest is better tried later."""
-        if outcome.result in _ALIVE:
-            self._unanswered, self._alive = 0, True
-        elif outcome.attempts and not _source_moved(outcome):
-            self._unanswered += 1
-        if self._unanswered >= max(2 * self._workers, 10) and not self._retry.halt.is_set:
-            self.silent = True
-            self._retry.halt.set("the destination does not answer")
-            self._observer.problem(
-                "the destination does not answer; the rest waits for the next cycle",
-                operations=self._unanswered,
-                error=outcome.error,
-            )
-
     # ------------------------------------------------------------ confirming
 
     async def _confirm(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
         confirmations = await self._learned(outcomes)
+        for outcome in outcomes:
+            self._failing.ended(outcome)
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         now = self._now()
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
         with point("outcomes confirmed"):
             await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
-        await self._look_again([o for o in outcomes if _source_moved(o)])
-        for outcome in outcomes:
+        stuck = await self._look_again([o for o in outcomes if source_moved(o)])
+        if stuck:
+            failed |= await self._failures(stuck)
+            await self._thread(self._catalogue.confirm, [], [failed[id(outcome)] for outcome in stuck])
+        for outcome in [*outcomes, *stuck]:
             self._count(outcome, failed.get(id(outcome)))
 
     async def _learned(self, outcomes: Sequence[Outcome]) -> list[Confirmation]:
@@ -294,34 +285,34 @@ class Delivery:
             return {}
         before = await self._thread(self._catalogue.failures_of, [o.operation.row_id for o in outcomes])
         now = self._now()
-        return {
-            id(o): failure_of(
-                o, before.get((o.operation.row_id, str(o.operation.kind))), now, self._max_attempts, self._alive
-            )
-            for o in outcomes
-        }
+        return {id(o): self._failing.record(o, before.get(_key(o.operation)), now) for o in outcomes}
 
-    async def _look_again(self, outcomes: Sequence[Outcome]) -> None:
-        """The source moved on while it was read: observe it again, this is no failure."""
+    async def count_failures(self) -> None:
+        """At the end of a run: failures that came before the first answer of their side count, too."""
+        if late := self._failing.counted_late():
+            await self._thread(self._catalogue.confirm, [], late)
+
+    async def _look_again(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The source moved on while it was read: observe it again, this is no failure. But what it shows in the very version
+        that it would not give is one: those are returned as failed.
+        """
         if not outcomes:
-            return
+            return []
         rows = await self._thread(self._catalogue.observations_by_id, [o.operation.row_id for o in outcomes])
-        seen: list[Observation] = []
-        gone: list[int] = []
+        answers = await self._looking.at([known.row.file_path for known in rows.values()])
+        looks: list[tuple[Observation, Observation | None]] = []
         for known in rows.values():
-            try:
-                path = known.row.file_path
-                info = await self._retry.call(lambda: self._source.look(path))  # noqa: B023 - called before the next turn
-            except SyncError as error:
+            info = answers[known.row.file_path]
+            if isinstance(info, SyncError):
                 self._observer.problem(
-                    "a changed object cannot be looked at", file_path=known.row.file_path, error=str(error)
+                    "a changed object cannot be looked at", file_path=known.row.file_path, error=str(info)
                 )
-                continue
-            if info is None:
-                gone.append(known.row.id)
+                self.counts.unlooked = self.counts.unlooked or info
             else:
-                seen.append(seen_again(known, info))
-        await self._thread(self._catalogue.observe, seen, gone, self._now())
+                looks.append((known, None if info is None else seen_again(known, info)))
+        await self._thread(self._catalogue.within, looked.look_taken, looks, self._now())
+        shown = {known.row.id: look.row.etag for known, look in looks if look is not None}
+        return [_withheld(o) for o in outcomes if shown.get(o.operation.row_id) == o.operation.etag]
 
     def _count(self, outcome: Outcome, failure: FailureRecord | None) -> None:
         operation, counts = outcome.operation, self.counts
@@ -331,7 +322,7 @@ class Delivery:
             return
         self._observer.outcome(outcome)
         self._observer.advance(1, outcome.sent_bytes)
-        counts.again = counts.again or outcome.result in LOOK_AGAIN or _source_moved(outcome)
+        counts.again = counts.again or outcome.result in LOOK_AGAIN or not outcome.certain or source_moved(outcome)
         if outcome.result is Result.DONE and outcome.certain:
             counts.done[str(operation.kind)] += 1
             counts.files += operation.kind in UPLOADS
@@ -339,15 +330,24 @@ class Delivery:
         elif (
             failure is not None and outcome.result is not Result.STORED_WRONG and outcome.error_kind != SourceMoved.kind
         ):
+            self.failed.add(operation.row_id)
             counts.failed[str(operation.kind)] += 1
             counts.files_failed += operation.kind in UPLOADS
             if len(counts.errors) < ERRORS_KEPT:
                 counts.errors.append((outcome, failure))
 
 
-def _source_moved(outcome: Outcome) -> bool:
-    """The source was read and had another version: an answer, though not the destination's, and no failure."""
-    return outcome.result is Result.SOURCE_MOVED or outcome.error_kind == SourceMoved.kind
+def _still_wanted(doubt: Doubt, now: Observation | None) -> bool:
+    """Whether the attempt is for what the source has now."""
+    if now is None:
+        return doubt.operation.kind is Kind.DELETE
+    return now.row.revision == doubt.operation.revision
+
+
+def _withheld(outcome: Outcome) -> Outcome:
+    """The failure that it is where the source shows a version and does not give it."""
+    why = f"the source shows this version and does not give it: {outcome.error}"
+    return replace(outcome, result=Result.NOT_DONE, at_source=True, error_kind=Unreadable.kind, error=why)
 
 
 def _to_be_planned_again(outcome: Outcome) -> bool:
@@ -363,23 +363,5 @@ def learned_of(outcome: Outcome, known: Observation | None) -> Observation | Non
     return replace(learned, row=replace(learned.row, revision=known.row.revision))
 
 
-def failure_of(
-    outcome: Outcome, before: FailureRecord | None, now: str, max_attempts: int, alive: bool
-) -> FailureRecord:
-    """The record of a failed operation. Cycles count only while the destination answers others: an outage condemns nobody."""
-    operation = outcome.operation
-    same = before is not None and before.revision == operation.revision
-    cycles = (before.cycles if before is not None and same else 0) + int(alive or outcome.result is Result.REFUSED)
-    return FailureRecord(
-        row_id=operation.row_id,
-        file_path=operation.file_path,
-        operation=str(operation.kind),
-        revision=operation.revision,
-        kind=outcome.error_kind or "error",
-        message=outcome.error or "",
-        attempts=(before.attempts if before is not None and same else 0) + outcome.attempts,
-        cycles=cycles,
-        first_at=before.first_at if before is not None and same else now,
-        last_at=now,
-        quarantined=outcome.result is Result.REFUSED or cycles >= max_attempts,
-    )
+def _key(operation: Operation) -> tuple[int, str]:
+    return operation.row_id, str(operation.kind)

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from sync_service.models.changes import Observation, Relook, Wish
 from sync_service.models.data_models import Event, EventType, ObjectInfo
 from sync_service.services.event_folding import Fold, Token, fold, places
-from sync_service.services.observations import first_seen, moved, permitted, seen_again, without_said
+from sync_service.services.observations import (
+    asked_by_events,
+    first_seen,
+    moved,
+    permitted,
+    seen_again,
+    unordered,
+    without_said,
+)
 
 RENAMES = (EventType.RENAME, EventType.MOVE)
 PENDING_LOOK = "the source did not answer; looked at again with the next batch"
@@ -24,7 +32,11 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Rows to write, ids to remove, why events without effect had none (position -> reason), and wishes without a row (key)."""
+    """Rows to write, ids to remove, why events without effect had none (position -> reason), and wishes that wait (key).
+
+    Wishes wait where no row is known to hold them and no event has told of a delete: at keys without an answer, and where a
+    thing is gone that may have been renamed, which is told later.
+    """
 
     observations: list[Observation]
     removed: list[int]
@@ -50,15 +62,38 @@ def effects_of(
         if key in answers:
             state.look(key, answers[key])
     ended = places(folded)
-    unmet: dict[str, list[Wish]] = {}
+    removed = state.removed()
+    unmet = _wishes_left(removed, rows, folded)
     for token, event, position in folded.wishes:
         if (place := ended.get(token)) is None:
             continue
-        if state.at(place) is None:
-            wish = Wish(position, event.sequencer, event.permissions, event.owner, event.group)
-            unmet.setdefault(place, []).append(wish)
+        if state.at(place) is None and (place in looks.unanswered or folded.at.get(place) == token):
+            unmet.setdefault(place, []).append(_wish_at(place, event, position))
         state.permit(place, event, position)
-    return Effects(state.changed(), state.removed(), _reasons(events, rows, answers, looks, state), unmet)
+    state.settle_sequencers()
+    return Effects(state.changed(), removed, _reasons(events, rows, answers, looks, state), unmet)
+
+
+def _wishes_left(removed: Sequence[int], rows: Mapping[str, Observation], folded: Fold) -> dict[str, list[Wish]]:
+    """What events had asked of rows that are gone without word of a delete, at the keys where the log saw them last."""
+    standing = {token: path for path, token in folded.at.items()}
+    by_id = {o.row.id: o for o in rows.values()}
+    left = {}
+    for row_id in removed:
+        wish = asked_by_events(by_id[row_id])
+        if wish is not None and (place := standing.get(row_id)) is not None:
+            left[place] = [wish if place == by_id[row_id].row.file_path else wish._replace(sequencer=None)]
+    return left
+
+
+def _wish_at(place: str, event: Event, position: int) -> Wish:
+    sequencer = event.sequencer if _named(event) == place else None
+    return Wish(position, sequencer, event.permissions, event.owner, event.group)
+
+
+def _named(event: Event) -> str | None:
+    """The key that an event's attributes, and its sequencer, are about."""
+    return event.new_path if event.event_type in RENAMES and event.new_path is not None else event.file_path
 
 
 def kept_wishes(due: Mapping[str, Relook]) -> list[tuple[Event, int]]:
@@ -142,7 +177,7 @@ class _Observed:
         self._before = {o.row.id: o for o in rows.values()}
         self._by_path = dict(rows)
         self._moving: dict[str, Observation] = {}
-        self._touched: set[str] = set()
+        self._sequenced: dict[str, str | None] = {}
 
     def move(self, row_id: int, path: str) -> None:
         known = self._before[row_id]
@@ -165,8 +200,26 @@ class _Observed:
             self._by_path[key] = first_seen(info) if known is None else seen_again(known, info)
 
     def permit(self, path: str, event: Event, position: int) -> None:
-        if (known := self._by_path.get(path)) is not None:
-            self._by_path[path] = permitted(known, event, position)
+        """Sequencers are compared where the event before was about the same key; the row may have been renamed since."""
+        if (known := self._by_path.get(path)) is None:
+            return
+        comparable = known if self._sequenced_key(known) == _named(event) else unordered(known)
+        after = permitted(comparable, event, position)
+        if after is not comparable:
+            self._by_path[path], self._sequenced[path] = after, _named(event)
+
+    def settle_sequencers(self) -> None:
+        """A row keeps no sequencer of a key that it has left: its next event would be compared with it."""
+        for path in self._moving.keys() | self._sequenced.keys():
+            known = self._by_path.get(path)
+            if known is not None and self._sequenced_key(known) != path:
+                self._by_path[path] = unordered(known)
+
+    def _sequenced_key(self, known: Observation) -> str | None:
+        """The key that the row's sequencer is of: that of the batch's last event for it, else where the row was before."""
+        row = known.row
+        before = self._before[row.id].row.file_path if row.id in self._before else row.file_path
+        return self._sequenced.get(row.file_path, before)
 
     def at(self, path: str) -> Observation | None:
         return self._by_path.get(path)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.catalogue import intake
-from sync_service.models.changes import EventCommit, EventRecord, EventState, Relook
+from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook, Wish
 from sync_service.models.crashpoints import passing, point
-from sync_service.models.data_models import Event, EventType, ObjectInfo, Poison
-from sync_service.models.errors import Archived, Denied, SyncError, Temporary, Unreadable
-from sync_service.models.event_identity import content_hash, identity
+from sync_service.models.data_models import Event, EventPage, EventType, ObjectInfo, Poison
+from sync_service.models.errors import Archived, CursorRefused, Denied, SyncError, Temporary, Unreadable
+from sync_service.models.event_identity import content_hash, identity, told_apart
 from sync_service.ports import EventLog, Source
 from sync_service.services.concurrency import each
 from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes
@@ -24,7 +24,7 @@ BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
 
 RELOOKS = 10
-"""How often a key is looked at again that the source does not answer for."""
+"""Cycles in which a key is looked at again that the source does not answer for, or where what was asked of it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,19 @@ class Scope:
 
 @dataclass(slots=True)
 class EventCounts:
-    """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason."""
+    """What became of the events of a cycle. `by_type` counts the applied ones, `skipped` the others by reason.
+
+    `begun_anew`: the log had forgotten the cursor, and is read from its start. `waiting`: the keys that are to be looked at
+    again, however often they were looked at already.
+    """
 
     received: int = 0
     applied: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     poison: int = 0
+    begun_anew: bool = False
+    waiting: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class EventProcessor:
         if not beside:
             self._observer.phase("events")
         for _ in range(BATCHES):
-            batch = await self._read()
+            batch = await self._read(counts)
             await self._record(batch, counts)
             if not beside:
                 self._observer.advance(len(batch.items))
@@ -99,24 +105,42 @@ class EventProcessor:
             if not batch.has_more or self._retry.halt.is_set:
                 break
 
-    async def _read(self) -> _Batch:
+    async def _read(self, counts: EventCounts) -> _Batch:
         """Pages of the log up to the bound. Where a later page fails, the earlier ones are a batch of their own."""
         cursor = await self._thread(self._catalogue.cursor)
         items: list[Event | Poison] = []
         while len(items) < BATCH:
             try:
                 page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
-            except SyncError:
-                if not items:
-                    raise
-                return _Batch(items, cursor, has_more=True)
+            except SyncError as error:
+                if items:
+                    return _Batch(items, cursor, has_more=True)
+                page, cursor = await self._begin_anew(error, counts), None
             passing("events received")
-            items += page.events
+            items += told_apart(page.events)
             stuck = page.cursor is None or page.cursor == cursor
             cursor = page.cursor if page.cursor is not None else cursor
             if not page.has_more or stuck:
                 return _Batch(items, cursor, has_more=False)
         return _Batch(items, cursor, has_more=True)
+
+    async def _begin_anew(self, error: SyncError, counts: EventCounts) -> EventPage:
+        """The first page of a log that refuses the cursor; any other error is raised.
+
+        Once a cycle, and nothing is forgotten before the log has answered: one that refuses everything, or each cursor that it
+        gives, is an error like others.
+        """
+        if not isinstance(error, CursorRefused) or counts.begun_anew:
+            raise error
+        page = await self._retry.call(lambda: self._log.read(None))
+        await self._thread(self._catalogue.within, intake.begin_log_anew)
+        counts.begun_anew = True
+        self._observer.problem(
+            "the event log no longer knows where it was read up to; it is read from its start, and what it may have lost "
+            "is found by a full scan: the daemon's next run is one, `scan` does it now",
+            error=str(error),
+        )
+        return page
 
     async def _record(self, batch: _Batch, counts: EventCounts) -> None:
         start = await self._thread(self._catalogue.last_position)
@@ -125,7 +149,7 @@ class EventProcessor:
         fresh = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
         meant = await self._without_slashes([self._relative(event) for event in fresh])
         placed = [(event, start + 1 + index) for index, event in enumerate(meant)]
-        effects, relooks = await self._effects(placed)
+        effects, relooks = await self._effects(placed, counts.waiting)
         records += [
             _record_of(told, event, effects.reasons.get(position))
             for told, (event, position) in zip(fresh, placed, strict=True)
@@ -198,7 +222,7 @@ class EventProcessor:
             for event in events
         ]
 
-    async def _effects(self, placed: list[tuple[Event, int]]) -> tuple[Effects, dict[str, Relook]]:
+    async def _effects(self, placed: list[tuple[Event, int]], waiting: set[str]) -> tuple[Effects, dict[str, Relook]]:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
@@ -206,14 +230,15 @@ class EventProcessor:
         await self._take_up_restored(looks)
         rows = await self._thread(self._catalogue.observations_at, keys)
         effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
-        again: dict[str, Relook] = {}
-        for key, reason in looks.unanswered.items():
-            tried = due[key].attempts if key in due else 0
-            if tried < RELOOKS:
-                again[key] = Relook(tried + 1, reason, tuple(effects.unmet.get(key, ())))
+        again = _relooks(due, looks, effects, waiting)
+        for key in [key for key in looks.unanswered if key not in waiting]:
             self._observer.problem(
-                "the source does not answer for one object", file_path=key, error=reason, again=key in again
+                "the source does not answer for one object",
+                file_path=key,
+                error=looks.unanswered[key],
+                again=key in again,
             )
+        waiting.update(again, looks.unanswered)
         return effects, again
 
     async def _take_up_restored(self, looks: Looks) -> None:
@@ -240,6 +265,22 @@ class EventProcessor:
 
     async def _head(self, key: str) -> ObjectInfo | None:
         return await self._retry.call(lambda: self._source.look(key))
+
+
+def _relooks(due: dict[str, Relook], looks: Looks, effects: Effects, waiting: set[str]) -> dict[str, Relook]:
+    """Which keys are looked at again. A cycle counts once: its batches may follow each other within a minute's trouble."""
+    again: dict[str, Relook] = {}
+    for key, reason in (dict.fromkeys(effects.unmet, GONE) | looks.unanswered).items():
+        tried = (due[key].attempts if key in due else 0) + (key not in waiting)
+        if tried <= RELOOKS:
+            again[key] = Relook(tried, reason, _newest(effects.unmet.get(key, ())))
+    return again
+
+
+def _newest(wishes: Iterable[Wish]) -> tuple[Wish, ...]:
+    """The last of those that ask for the same: some servers repeat one wish on every call."""
+    last = {wish._replace(position=0): wish for wish in wishes}
+    return tuple(last.values())
 
 
 def _key_of(event: Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sync_service.models.changes import Observation
+from sync_service.models.changes import Observation, Wish
 from sync_service.models.data_models import Event, ObjectInfo, Row, Seen
 
 _ATTRIBUTES = ("permissions", "owner", "group")
@@ -70,6 +70,13 @@ def without_said(known: Observation) -> Observation:
     return revised(known, Observation(replace(row, **kept), silent))
 
 
+def asked_by_events(known: Observation) -> Wish | None:
+    """What is wanted of the row beyond the word of its object's metadata; None where that is nothing."""
+    row, seen = known.row, known.seen
+    asked = [None if getattr(row, n) == getattr(seen, n) else getattr(row, n) for n in _ATTRIBUTES]
+    return Wish(seen.event_position, seen.event_sequencer, *asked) if any(asked) else None
+
+
 def permitted(known: Observation, event: Event, position: int) -> Observation:
     """The row after an event that sets permissions, owner or group; unchanged where a newer event has set them."""
     wishes = {name: value for name in _ATTRIBUTES if (value := getattr(event, name)) is not None}
@@ -77,6 +84,11 @@ def permitted(known: Observation, event: Event, position: int) -> Observation:
         return known
     seen = replace(known.seen, event_sequencer=event.sequencer or known.seen.event_sequencer, event_position=position)
     return revised(known, Observation(replace(known.row, **wishes), seen))
+
+
+def unordered(known: Observation) -> Observation:
+    """The row without the sequencer that ordered its attributes: it is of another key. The log's order goes on counting."""
+    return replace(known, seen=replace(known.seen, event_sequencer=None))
 
 
 def revised(before: Observation, after: Observation) -> Observation:

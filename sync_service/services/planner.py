@@ -18,10 +18,14 @@ CHUNK = 5_000
 
 @dataclass(slots=True)
 class Sorted:
-    """One window of changes, sorted: what can go at once, what has to wait its turn, what is to be deleted last."""
+    """One window of changes, sorted: what can go at once, what has to wait its turn, what is to be deleted last.
+
+    What has failed before goes behind everything else, so that objects which fail again and again hold up no others.
+    """
 
     ready: list[Operation] = field(default_factory=list)
     waiting: dict[int, tuple[Kind, ...]] = field(default_factory=dict)
+    failed_before: dict[int, tuple[Kind, ...]] = field(default_factory=dict)
     deletes: list[int] = field(default_factory=list)
 
 
@@ -53,6 +57,12 @@ def folder_of(path: str) -> str:
     return head + slash
 
 
+def has_failed(operation: Operation, failures: Mapping[tuple[int, str], FailureRecord]) -> bool:
+    """Whether this very operation has failed before."""
+    failure = failures.get((operation.row_id, str(operation.kind)))
+    return failure is not None and failure.revision == operation.revision
+
+
 def is_final(operation: Operation, failures: Mapping[tuple[int, str], FailureRecord]) -> bool:
     """Whether this very operation was refused or given up: it waits until the object changes, or for a command."""
     failure = failures.get((operation.row_id, str(operation.kind)))
@@ -78,32 +88,42 @@ class Planner:
         for row_id, kinds in rest.items():
             if row_id not in after:
                 continue
-            if len(kinds) > 1 or kinds[0] in PATH_CHANGES or after[row_id].row.file_path in holders:
-                result.waiting[row_id] = kinds
+            had = before.get(row_id)
+            if had is None and kinds[0] in PATH_CHANGES:
                 continue
-            operation = operation_for(kinds[0], before.get(row_id), after[row_id].row)
-            if not is_final(operation, failures):
+            operation = operation_for(kinds[0], had, after[row_id].row)
+            if is_final(operation, failures):
+                continue
+            if has_failed(operation, failures):
+                result.failed_before[row_id] = kinds
+            elif len(kinds) > 1 or kinds[0] in PATH_CHANGES or after[row_id].row.file_path in holders:
+                result.waiting[row_id] = kinds
+            elif not _elsewhere(kinds[0], had, after[row_id].row):
                 result.ready.append(operation)
         return result
 
     async def wave(
-        self, waiting: dict[int, tuple[Kind, ...]], failed: AbstractSet[int] = frozenset()
+        self, waiting: dict[int, tuple[Kind, ...]], failed: AbstractSet[int] = frozenset(), room: bool = True
     ) -> list[Operation]:
         """What of `waiting` can go now, at most one operation a row. Empty: nothing more can be done in this cycle.
 
         `waiting` maps row ids to the kinds still to be done, in order; the caller takes out what was done or has failed.
-        Rows in `failed` are not tried again to make room for others: that is for the next cycle.
+        Rows in `failed` are not tried again to make room for others: that is for the next cycle. `room` False: nothing is
+        deleted to make room, as where the source is doubted.
         """
         blocked: dict[int, int] = {}
         for chunk in _chunks(waiting):
-            ready = await self._ready(chunk, waiting, blocked, failed)
+            ready, in_the_way = await self._ready(chunk, waiting, blocked)
+            if room:
+                ready += await self._lost_holders([row_id for row_id in in_the_way if row_id not in failed])
             if ready:
                 return ready
         return await self._step_aside(blocked)
 
     async def _ready(
-        self, chunk: list[int], waiting: dict[int, tuple[Kind, ...]], blocked: dict[int, int], failed: AbstractSet[int]
-    ) -> list[Operation]:
+        self, chunk: list[int], waiting: dict[int, tuple[Kind, ...]], blocked: dict[int, int]
+    ) -> tuple[list[Operation], list[int]]:
+        """(what can go now, the rows in the way of others); who waits for whom is added to `blocked`."""
         before, after, failures = await self._rows(chunk)
         holders = await self._thread(self._catalogue.holders, [o.row.file_path for o in after.values()])
         ready: list[Operation] = []
@@ -113,6 +133,8 @@ class Planner:
                 continue
             if _already_there(waiting[row_id][0], before.get(row_id), after[row_id].row):
                 continue
+            if _elsewhere(waiting[row_id][0], before.get(row_id), after[row_id].row):
+                continue
             operation = operation_for(waiting[row_id][0], before.get(row_id), after[row_id].row)
             holder = holders.get(after[row_id].row.file_path, row_id)
             if is_final(operation, failures):
@@ -121,8 +143,8 @@ class Planner:
                 ready.append(operation)
             else:
                 blocked[row_id] = holder
-                in_the_way += [holder] if holder not in failed else []
-        return ready + await self._lost_holders(in_the_way)
+                in_the_way.append(holder)
+        return ready, in_the_way
 
     async def _lost_holders(self, ids: list[int]) -> list[Operation]:
         """Deletes of rows that the source no longer has and whose path another row is to take."""
@@ -138,6 +160,8 @@ class Planner:
         if row_id is None:
             return []
         before, after, _ = await self._rows([row_id])
+        if row_id not in before or row_id not in after:
+            return []
         row = before[row_id]
         return [path_change(row, self._aside(row_id, row.file_path), after[row_id].row.revision)]
 
@@ -148,11 +172,14 @@ class Planner:
     def _aside(self, row_id: int, path: str) -> str:
         return f"{folder_of(path)}.s3-sync-{self._catalogue_id[:8]}-{row_id}.tmp"
 
-    async def deletes(self, ids: list[int]) -> list[Operation]:
-        """The deletes of those rows that the destination still holds and the source still does not."""
+    async def deletes(self, ids: list[int], failed_before: bool = False) -> list[Operation]:
+        """The deletes of those rows that the destination still holds and the source still does not: those that have failed
+        before, or the others.
+        """
         before, after, failures = await self._rows(ids)
         found = [operation_for(Kind.DELETE, row, None) for row_id, row in before.items() if row_id not in after]
-        return [operation for operation in found if not is_final(operation, failures)]
+        chosen = [operation for operation in found if has_failed(operation, failures) == failed_before]
+        return [operation for operation in chosen if not is_final(operation, failures)]
 
     async def _rows(
         self, ids: Iterable[int]
@@ -181,6 +208,11 @@ def find_circle(blocked: Mapping[int, int]) -> int | None:
 def _already_there(kind: Kind, before: Row | None, after: Row) -> bool:
     """An event that came while the plan was made has taken the row back to where the destination has it, or removed it there."""
     return kind in PATH_CHANGES and (before is None or before.file_path == after.file_path)
+
+
+def _elsewhere(kind: Kind, before: Row | None, after: Row) -> bool:
+    """An event that came while the plan was made has moved the row: its path change goes first, in the next round."""
+    return before is not None and kind not in PATH_CHANGES and before.file_path != after.file_path
 
 
 def _chunks(waiting: Mapping[int, object]) -> list[list[int]]:

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
-from sync_service.catalogue import intake, ledger, sifting
+from sync_service.catalogue import intake, ledger, looked, sifting
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
-from sync_service.models.data_models import Listed, ListingPage, ObjectInfo
+from sync_service.models.data_models import Listed, ListingPage, ObjectInfo, Operation
 from sync_service.models.errors import Archived, Denied, ListingBroken, SyncError, Temporary, Unreadable
 from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
 from sync_service.services.concurrency import each
+from sync_service.services.looking import Looking
 from sync_service.services.observations import first_seen, revised, seen_again
 from sync_service.services.tools import Tools
 
@@ -39,6 +40,7 @@ class Scanner:
         source: Source,
     ) -> None:
         self._source = source
+        self._looking = Looking(source, tools.retry, tools.workers)
         self._catalogue = tools.catalogue
         self._thread = tools.thread
         self._retry = tools.retry
@@ -46,9 +48,11 @@ class Scanner:
         self._now = tools.now
         self._workers = tools.workers
 
-    async def scan(self) -> ScanState:
-        """Runs a scan to its end, or goes on with the interrupted one. Raises what the source raises, keeping its place."""
-        state = await self._begin()
+    async def scan(self, state: ScanState | None = None) -> ScanState:
+        """Runs a scan to its end: the one begun as `state`, or the interrupted one, or a new one. Raises what the source
+        raises, keeping its place.
+        """
+        state = state or await self.begin()
         if state.token != LISTED_ALL:
             state = await self._list_believed(state)
         await self._look_at_missing()
@@ -56,6 +60,22 @@ class Scanner:
         with point("scan completed"):
             await self._thread(self._catalogue.complete_scan, state, self._now())
         return state
+
+    async def still_gone(self, deletes: Sequence[Operation], since: str) -> tuple[list[Operation], SyncError | None]:
+        """Those of `deletes` whose object is still gone, and why one of the others could not be looked at.
+
+        What was found gone before `since` may be there again, and its event lost: it is looked at once more.
+        """
+        old = await self._thread(
+            self._catalogue.within, looked.pending_since_before, [delete.row_id for delete in deletes], since
+        )
+        looks = await self._looking.at([delete.file_path for delete in deletes if delete.row_id in old])
+        back = [first_seen(info) for info in looks.values() if isinstance(info, ObjectInfo)]
+        if back:
+            with point("returned objects noted"):
+                await self._thread(self._catalogue.within, looked.put_back, back, self._now())
+        errors = [look for look in looks.values() if isinstance(look, SyncError)]
+        return [delete for delete in deletes if looks.get(delete.file_path) is None], next(iter(errors), None)
 
     async def accept_source(self) -> None:
         """What made the last scan suspicious has come to nothing, or was agreed to: this is the route's source from now on."""
@@ -70,7 +90,8 @@ class Scanner:
         """Whether the source is another one than the route's: its events and its listing are to be doubted then."""
         return await self._identity_suspicion() is not None
 
-    async def _begin(self) -> ScanState:
+    async def begin(self) -> ScanState:
+        """The scan that is to be gone through, with what makes it suspicious noted."""
         state = await self._thread(self._catalogue.scan_state)
         suspicion = await self._identity_suspicion()
         if state.status is ScanStatus.RUNNING and state.suspicion == suspicion:

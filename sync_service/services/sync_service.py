@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__
-from sync_service.models.changes import RunRecord, ScanStatus
+from sync_service.models.changes import RunRecord, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
 from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, Refused, SyncError
@@ -85,15 +85,15 @@ class SyncService:
         self._catalogue, self._thread, self._observer = tools.catalogue, tools.thread, tools.observer
         self._scanner = Scanner(tools, parts.source)
         self._verifier = Verifier(tools, parts.source, parts.destination)
+        trust = config.event_trust == "event"
         self._events = None
         if parts.log is not None:
-            trust = config.event_trust == "event"
             self._events = EventProcessor(tools, parts.log, parts.source, parts.scope, trust)
         self._csv = CsvProcessor(config.snapshots_dir, config.snapshot_retention, config.snapshot_scope == "full")
         self._delivery = Delivery(tools, parts.source, courier, parts.engine(courier), config.max_attempts)
         planner = Planner(tools.catalogue, tools.thread, catalogue_id)
         guard = Guard(config.max_delete, config.max_delete_percent)
-        self._rounds = Rounds(tools, self._csv, planner, self._delivery, guard, self._scanner, parts.stamp)
+        self._rounds = Rounds(tools, self._csv, planner, self._delivery, guard, self._scanner, parts.stamp, trust)
 
     # ------------------------------------------------------------ status
 
@@ -131,7 +131,7 @@ class SyncService:
     async def run_pending(self) -> RunResult:
         """A cycle that reads no events: it delivers what is pending."""
         await self._require_initial()
-        return await self._run("incremental", self._deliver_all)
+        return await self._run("incremental", self._pending_steps)
 
     async def run_scan(self) -> RunResult:
         """A cycle with a full scan, which finds what events have lost."""
@@ -147,6 +147,7 @@ class SyncService:
             await self._scan_first(facts)
         await self._deliver_all(facts)
         await self._read_events(facts)
+        await self._scan_in_place_of_events(facts)
         await self._deliver_all(facts)
         if not facts.silent and not facts.problems and not self._tools.retry.halt.is_set:
             await self._thread(self._csv.snapshot, self._catalogue, self._stamp(), facts.run_id, True)
@@ -158,6 +159,12 @@ class SyncService:
             await self._scan_steps(facts)
             return
         await self._read_events(facts)
+        await self._deliver_all(facts)
+
+    async def _pending_steps(self, facts: RunFacts) -> None:
+        if await self._scanner.source_changed():
+            await self._scan_steps(facts)
+            return
         await self._deliver_all(facts)
 
     async def _planned_steps(self, facts: RunFacts, planned: Planned) -> None:
@@ -178,8 +185,9 @@ class SyncService:
         if await self._verifier.needed():
             await self._compare(facts)
         else:
+            state = await self._scanner.begin()
             await self._read_events(facts)
-            await attempt(facts, self._observer, self._scan(facts))
+            await attempt(facts, self._observer, self._scan(facts, state))
         await self._deliver_all(facts)
 
     # ------------------------------------------------------------ the steps of a cycle
@@ -188,12 +196,17 @@ class SyncService:
         """The scan of a first sync; one that is complete, with delivery cut off behind it, is not done again."""
         state = await self._thread(self._catalogue.scan_state)
         totals = await self._thread(self._catalogue.totals)
-        if state.status is ScanStatus.COMPLETE and not totals.initial_done:
+        if state.status is ScanStatus.COMPLETE and not totals.initial_done and not await self._scanner.source_changed():
             return
         await self._scan(facts)
 
-    async def _scan(self, facts: RunFacts) -> None:
-        state = await self._scanner.scan()
+    async def _scan_in_place_of_events(self, facts: RunFacts) -> None:
+        """Where the log cannot be read, nothing else tells what came since the scan that an earlier first sync completed."""
+        if facts.problems and facts.keys_scanned is None and not self._tools.retry.halt.is_set:
+            await attempt(facts, self._observer, self._scan(facts))
+
+    async def _scan(self, facts: RunFacts, begun: ScanState | None = None) -> None:
+        state = await self._scanner.scan(begun)
         facts.keys_scanned = state.keys
 
     async def _compare(self, facts: RunFacts) -> None:
@@ -213,9 +226,16 @@ class SyncService:
     async def _deliver_all(self, facts: RunFacts) -> None:
         """Rounds of snapshot, diff, plan and deliver, until the states agree or nothing more can be done now."""
         self._observer.phase("deliver", *await self._thread(self._expected))
+        self._delivery.again()
         await self._delivery.settle()
         async with self._reading_on(facts):
             await self._rounds.deliver(facts)
+            if not self._tools.retry.halt.is_set and await self._delivery.settle(failed_before=True):
+                await self._rounds.deliver(facts)
+        await self._delivery.count_failures()
+        if (unlooked := self._delivery.counts.unlooked) is not None:
+            facts.problems.append(unlooked)
+            self._delivery.counts.unlooked = None
 
     def _reading_on(self, facts: RunFacts) -> AbstractAsyncContextManager[None]:
         parts = self._require_parts()
@@ -333,12 +353,12 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     """What a run's end means to who started it."""
     if facts.problems:
         return facts.problems[0].exit_code
-    if facts.silent or facts.stopped:
-        return ExitCode.TEMPORARY
     failing = [failure for failure in facts.still_failing if failure.kind != Archived.kind]
     kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
+    if facts.silent or facts.stopped:
+        return ExitCode.TEMPORARY
     if facts.delivery.failed or failing:
         return ExitCode.PARTLY
     return ExitCode.GUARDED if facts.held else ExitCode.DONE

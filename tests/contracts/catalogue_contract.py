@@ -37,6 +37,7 @@ from tests.fakes.catalogues import (
     ids,
     listed,
     observation,
+    observe,
     outcome,
     scan,
 )
@@ -378,7 +379,7 @@ class CatalogueContract:
         scan(catalogue, "a", "b", "c")
         deliver(catalogue, create_of(catalogue, "a"))
         known = ids(catalogue)
-        catalogue.observe([observation("c", known["c"], 5, "e5", 2)], [known["b"]], LATER)
+        observe(catalogue, [observation("c", known["c"], 5, "e5", 2)], [known["b"]], LATER)
         assert catalogue.totals().pending == 1
         assert catalogue.totals().oldest_pending == NOW
         assert (catalogue.totals().files, catalogue.totals().size) == (2, 6)
@@ -411,7 +412,7 @@ class CatalogueContract:
         assert (totals.failed, totals.quarantined, totals.error_counts) == (2, 1, {"refused": 3})
         deliver(catalogue, create_of(catalogue, "a"))
         assert {f.row_id for f in catalogue.list_failures()} == {b, c}
-        catalogue.observe([], [b], LATER)
+        observe(catalogue, [], [b], LATER)
         catalogue.tidy()
         assert catalogue.list_failures() == [failure(c)]
 

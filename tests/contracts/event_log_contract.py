@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import pytest
+
 from sync_service.models.data_models import Event, EventPage, Poison
+from sync_service.models.errors import CursorRefused
 from sync_service.ports import EventLog
 
 MANY = 250
@@ -94,6 +97,13 @@ class CursorContract(EventLogContract):
         assert again.events == []
         await world.publish(created("b.txt"))
         assert paths(await pages(world.log, again.cursor)) == ["b.txt"]
+
+    async def test_a_cursor_that_the_log_does_not_know_is_refused(self, world: World) -> None:
+        """It raises an error of its own, and the log can still be read from its start."""
+        await world.publish(created("a.txt"))
+        with pytest.raises(CursorRefused):
+            await world.log.read("of another log")
+        assert paths(await pages(world.log)) == ["a.txt"]
 
 
 class NoCursorContract(EventLogContract):

@@ -12,7 +12,7 @@ from sync_service.services import database_manager
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.outcome_records import record_of
 from tests.contracts.catalogue_contract import KEYS
-from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, observation, outcome, scan
+from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, observation, observe, outcome, scan
 
 
 def done(catalogue: DatabaseManager, operation: Operation, at: str = NOW, result: Result = Result.DONE) -> None:
@@ -77,7 +77,7 @@ class HistoryContract:
     def test_who_has_the_path_now_counts(self, catalogue: DatabaseManager) -> None:
         """A path that another object took: the rows are the present one's, the history is of both."""
         renamed(catalogue, "a", "b")
-        catalogue.observe([observation("a", etag="e9")], [], LATER)
+        observe(catalogue, [observation("a", etag="e9")], [], LATER)
         done(catalogue, create_of(catalogue, "a"), LATER)
         found = catalogue.explain("a")
         assert found.observed is not None
@@ -90,7 +90,7 @@ class HistoryContract:
         scan(catalogue, "a")
         done(catalogue, create_of(catalogue, "a"))
         row_id = ids(catalogue)["a"]
-        catalogue.observe([], [row_id], LATER)
+        observe(catalogue, [], [row_id], LATER)
         done(catalogue, Operation(Kind.DELETE, row_id, 1, "a"), LATER)
         found = catalogue.explain("a")
         assert (found.observed, found.delivered) == (None, None)

@@ -20,6 +20,7 @@ from tests.fakes.catalogues import (
     event_commit,
     ids,
     observation,
+    observe,
     scan,
 )
 
@@ -69,7 +70,7 @@ class RepairContract:
 
     def test_wrong_permissions_are_to_be_set(self, catalogue: DatabaseManager) -> None:
         """What was confirmed of them is forgotten, the bytes are not."""
-        catalogue.observe([observation("a", permissions="0600")], [], NOW)
+        observe(catalogue, [observation("a", permissions="0600")], [], NOW)
         operation = create_of(catalogue, "a")
         deliver_all(catalogue)
         repair(catalogue, Remedy.PERMIT, "a", operation.row_id)
@@ -78,7 +79,7 @@ class RepairContract:
 
     def test_several_remedies_are_one_effect(self, catalogue: DatabaseManager) -> None:
         """The revision grows once, and no remedy is lost by it."""
-        catalogue.observe([observation("a", permissions="0600")], [], NOW)
+        observe(catalogue, [observation("a", permissions="0600")], [], NOW)
         deliver_all(catalogue)
         row_id = ids(catalogue)["a"]
         both = [Repair(remedy, row_id, 1, "a") for remedy in (Remedy.SEND_AGAIN, Remedy.PERMIT)]
@@ -151,7 +152,9 @@ class RepairContract:
         scan(catalogue, *"abcde")
         deliver_all(catalogue)
         known = ids(catalogue)
-        catalogue.observe([observation("b", known["b"], 2, "e2", 2), observation("c", known["c"], 2, "e2", 2)], [], NOW)
+        observe(
+            catalogue, [observation("b", known["b"], 2, "e2", 2), observation("c", known["c"], 2, "e2", 2)], [], NOW
+        )
         catalogue.confirm([], [failure(known["c"])])
         catalogue.within(lambda conn, _: conn.exec_driver_sql("UPDATE failures SET revision = 2, quarantined = 1"))
         catalogue.mark([Operation(Kind.UPDATE, known["d"], 2, "d")])

@@ -11,7 +11,7 @@ import pytest
 from sync_service.clients.infrastructure_api import InfrastructureAPI
 from sync_service.destinations.file_manager import FileManagerDestination
 from sync_service.models.data_models import Kind
-from sync_service.models.errors import NotAtDestination
+from sync_service.models.errors import SourceMoved
 from tests.contracts.destination_contract import LARGE, DestinationContract, operation
 from tests.fakes.mock_api_server import MockApi, running
 from tests.fakes.opened import FakeOpened
@@ -88,8 +88,8 @@ async def test_an_update_sends_no_permissions(world: ServerWorld) -> None:
 
 async def test_an_upload_that_breaks_off_is_no_upload_for_the_server(world: ServerWorld) -> None:
     """The server sees a broken body, and not one complete call."""
-    content = FakeOpened("a.txt", LARGE, size=len(LARGE) * 2, error=NotAtDestination("gone"))
-    with pytest.raises(NotAtDestination, match="gone"):
+    content = FakeOpened("a.txt", LARGE, size=len(LARGE) * 2, error=SourceMoved("gone"))
+    with pytest.raises(SourceMoved, match="gone"):
         await world.destination.apply(operation(Kind.UPDATE, "a.txt"), "k", content)
     assert world.calls() == []
 

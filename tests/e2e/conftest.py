@@ -52,6 +52,7 @@ def world(tmp_path: Path, s3_server: S3Server, bucket: Bucket, api: Api) -> Iter
 
 def world_of(folder: Path, server: S3Server, bucket: Bucket, api: Api) -> World:
     """A world whose product lives in `folder`."""
-    secrets = [server.secret_key, server.access_key, API_TOKEN]
+    # The name of a key is hidden where it is as long as real ones; a short one may be a word of any path.
+    secrets = [server.secret_key, API_TOKEN, *(key for key in [server.access_key] if len(key) >= 16)]
     product = Product(folder / "work", settings_for(server, bucket.name, api.url), secrets)
     return World(bucket, api, product)

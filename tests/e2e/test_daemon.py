@@ -245,3 +245,14 @@ def test_live_reload_restarts_on_a_change_of_the_code(world: World, tmp_path: Pa
 def _changed(world: World) -> bool:
     code, text = page(world, "/status")
     return code == 200 and bool(json.loads(text)["version"] == "0.0.1+changed" and json.loads(text)["routes"])
+
+
+def test_the_port_that_was_chosen_is_told(world: World) -> None:
+    """With STATUS_PORT=0 the log has the address that the pages are really at."""
+    with world.product.started("daemon", STATUS_PORT="0", LOG_FORMAT="json") as running:
+        running.wait_for("the daemon runs")
+        line = next(line for line in running.said.splitlines() if '"the daemon runs"' in line)
+        address = json.loads(line)["status"]
+        assert not address.endswith(":0/")
+        with urllib.request.urlopen(f"{address}healthz", timeout=10) as answer:
+            assert answer.status == 200

@@ -18,7 +18,7 @@ DEEP = "/".join(f"level{number}" for number in range(1, 13)) + "/deep.txt"
 STATUS_FIELDS = [
     "route", "state", "reason", "last_run", "last_success", "last_check", "next_run", "files", "bytes", "pending",
     "failed", "quarantined", "oldest_pending", "events_processed", "operations_executed", "duration_seconds",
-    "error_counts", "held_deletes", "lock_holder", "check",
+    "error_counts", "errors", "held_deletes", "lock_holder", "check",
 ]  # fmt: skip
 REPORT_FIELDS = {
     "sync_type", "run_id", "route", "timestamp", "success", "duration_seconds", "statistics", "event_counts",

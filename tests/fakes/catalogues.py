@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
+from sync_service.catalogue import delivering, observing
 from sync_service.models.changes import Confirmation, EventCommit, Observation, ScanCommit
 from sync_service.models.data_models import Kind, Listed, ObjectInfo, Operation, Outcome, Receipt, Result, Row, Seen
 from sync_service.services.database_manager import DatabaseManager
@@ -72,3 +75,14 @@ def before(catalogue: DatabaseManager, full: bool = False) -> list[tuple[object,
 
 def after(catalogue: DatabaseManager, full: bool = False) -> list[tuple[object, ...]]:
     return [tuple(row) for row in catalogue.observed_rows(full)]
+
+
+def observe(catalogue: DatabaseManager, seen: Sequence[Observation], gone: Sequence[int], now: str) -> None:
+    """Rows of `observed` as they are to be; they are touched where they differ from what was delivered."""
+
+    def written(conn: Connection, route_id: int) -> None:
+        observing.remove_observed(conn, route_id, gone, now, "deliver")
+        observing.put_observations(conn, route_id, seen, now, "deliver")
+        delivering.leave_in_step(conn, [*gone, *(look.row.id for look in seen)])
+
+    catalogue.within(written)

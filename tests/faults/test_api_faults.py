@@ -232,6 +232,7 @@ async def test_a_server_without_a_memory(tmp_path: Path, operation: str) -> None
         ("soon", 0, 0),
         ("inf", 0, 0),
     ],
+    ids=["seconds", "a date", "a date that has passed", "absurd", "negative", "no number", "infinite"],
 )
 async def test_retry_after(scene: Scene, waits: list[float], header: str, least: float, most: float) -> None:
     """Seconds and dates are obeyed, nonsense is not, and nobody waits for longer than a minute."""

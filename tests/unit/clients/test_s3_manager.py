@@ -128,16 +128,49 @@ async def test_a_head_without_an_etag_is_no_s3(server: ScriptedS3, manager: S3Ma
 
 
 async def test_a_missing_key_is_none_only_in_a_bucket_that_exists(server: ScriptedS3, manager: S3Manager) -> None:
-    """Where neither HEAD nor GET says whose 404 it is, the bucket is looked at, each time anew."""
-    server.says(lambda asked: Reply(404 if asked.target != "/bkt" else 200))
+    """Where neither HEAD nor GET says whose 404 it is, the listing is asked for this one key, each time anew."""
+    server.says(lambda asked: page("kk") if asked.target.startswith("/bkt?") else Reply(404))
     assert await manager.head("k") is None
-    assert [(asked.method, asked.target) for asked in server.requests] == [
+    assert [(asked.method, asked.target.partition("?")[0]) for asked in server.requests] == [
         ("HEAD", "/bkt/k"),
         ("GET", "/bkt/k"),
-        ("HEAD", "/bkt"),
+        ("GET", "/bkt"),
     ]
+    assert server.requests[2].target.endswith("&max-keys=1&prefix=k")
     assert await manager.head("l") is None
     assert len(server.requests) == 6
+    server.says(Reply(404))
+    with pytest.raises(ConfigurationError, match="no bucket"):
+        await manager.head("k")
+
+
+async def test_a_missing_key_that_the_listing_shows_is_not_believed(server: ScriptedS3, manager: S3Manager) -> None:
+    """HEAD and GET of an object fail for a while behind a proxy: nothing is deleted for that."""
+    server.says(lambda asked: page("k") if asked.target.startswith("/bkt?") else Reply(404))
+    with pytest.raises(BadAnswer, match="the listing shows it"):
+        await manager.head("k")
+    server.says(lambda asked: Reply(404, "404 page not found", {"Content-Type": "text/plain"}))
+    with pytest.raises(BadAnswer):
+        await manager.head("k")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+async def test_a_server_that_lists_no_buckets_is_used_all_the_same(
+    server: ScriptedS3, manager: S3Manager, status: int
+) -> None:
+    """No more is needed than to list and read one bucket: when it was made is then not known."""
+    server.says(Reply(status))
+    assert "created" not in await manager.identity()
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"])
+async def test_wrong_keys_are_told_when_the_source_is_asked_who_it_is(
+    server: ScriptedS3, manager: S3Manager, code: str
+) -> None:
+    """Revoked keys end a run, also where no object is read in it."""
+    server.says(error(403, code))
+    with pytest.raises(Denied):
+        await manager.identity()
 
 
 async def test_a_404_is_explained_by_a_get(server: ScriptedS3, manager: S3Manager) -> None:

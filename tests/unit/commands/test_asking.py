@@ -17,6 +17,7 @@ from sync_service.models.data_models import Kind, Operation, Outcome, Receipt, R
 from sync_service.models.errors import CatalogueMissing
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.requests import take_retries
+from tests.fakes.catalogues import observe
 
 NOW = "2026-11-21T08:00:00Z"
 KEY = "a[/b].txt"
@@ -30,7 +31,7 @@ def config(tmp_path: Path) -> SyncConfig:
 @pytest.fixture
 def catalogue(config: SyncConfig) -> Iterator[DatabaseManager]:
     manager = bootstrap.open_catalogue(config, "test")
-    manager.observe([Observation(Row(0, "a[/b].txt", 3, "e1", NOW), Seen())], [], NOW)
+    observe(manager, [Observation(Row(0, "a[/b].txt", 3, "e1", NOW), Seen())], [], NOW)
     yield manager
     manager.close()
 
@@ -90,7 +91,7 @@ def test_a_lost_object_is_to_be_deleted(catalogue: DatabaseManager) -> None:
     operation = create_of(catalogue)
     catalogue.mark([operation])
     catalogue.confirm([Confirmation(Outcome(operation, Result.DONE, Receipt("id-1", 3)))], [])
-    catalogue.observe([], [operation.row_id], NOW)
+    observe(catalogue, [], [operation.row_id], NOW)
     assert verdict_of(catalogue.explain(KEY), KEY).endswith("the next run deletes it")
 
 

@@ -57,6 +57,8 @@ class Outside:
 class Bench:
     """A daemon on fakes, a new set of them for each set of settings; `app` is what its pages serve."""
 
+    port = 8090
+
     def __init__(self, config: SyncConfig) -> None:
         self.made: list[Outside] = []
         self.observer = RecordingObserver()
@@ -74,8 +76,9 @@ class Bench:
         self.app = status_app(config, serving, metrics)
         return self
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Bench:
         """The pages are served."""
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         """They are not any more."""

@@ -17,7 +17,7 @@ from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation, Result
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.outcome_records import record_of
-from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, observation, outcome, scan
+from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, observation, observe, outcome, scan
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_long_story_is_cut_for_people_only(
 def test_a_deleted_object_is_said_to_be_gone(catalogue: DatabaseManager) -> None:
     """What was deleted on both sides is not merely unknown."""
     row_id = ids(catalogue)["b"]
-    catalogue.observe([], [row_id], LATER)
+    observe(catalogue, [], [row_id], LATER)
     confirm(catalogue, Operation(Kind.DELETE, row_id, 2, "b"), LATER)
     assert verdict_of(catalogue.explain("b"), "b").startswith("gone: the source no longer has it")
 

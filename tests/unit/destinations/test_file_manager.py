@@ -8,7 +8,7 @@ import pytest
 
 from sync_service.clients.api_upload import SMALL
 from sync_service.clients.infrastructure_api import InfrastructureAPI
-from sync_service.destinations.file_manager import FileManagerDestination
+from sync_service.destinations.file_manager import BELIEVED_FOR, FileManagerDestination
 from sync_service.models.data_models import Kind, Operation, Receipt
 from sync_service.models.errors import Denied, NotAtDestination, OutcomeUnknown
 from tests.fakes.opened import FakeOpened
@@ -17,6 +17,7 @@ from tests.fakes.raw_server import RawServer, Seen, http, ok, raw_server
 SAID = ok(file_path="a.txt", permissions="rw-r--r--", owner="root", group="root")
 STORED = ok(status="success", internal_id="i1", size=1)
 MISSING = http(404, b'{"detail": "no such file"}')
+WELL = ok(message="file manager", timestamp="2026-11-21T08:00:00Z")
 TAKEN = http(409, b'{"detail": "there is a file"}')
 
 
@@ -87,7 +88,7 @@ async def test_permissions_that_cannot_be_set_after_the_content_are_a_failure(
     server: RawServer, destination: FileManagerDestination
 ) -> None:
     """What was wanted was not done."""
-    server.replies = [MISSING, STORED, MISSING]
+    server.replies = [MISSING, STORED, MISSING, WELL]
     with pytest.raises(NotAtDestination):
         await create(destination, permissions="0600")
 
@@ -142,10 +143,39 @@ async def test_get_reads_without_a_key(server: RawServer, destination: FileManag
     """A remembered answer would be an old one; 404 is None, and any other error is an error."""
     assert await destination.get("a.txt") == Receipt("i1", 1)
     assert "Idempotency-Key" not in server.last.headers
-    server.replies = [MISSING, http(500)]
+    server.replies = [MISSING, WELL, http(500)]
     assert await destination.get("a.txt") is None
     with pytest.raises(OutcomeUnknown):
         await destination.get("a.txt")
+
+
+@pytest.mark.parametrize("body", [b'{"detail": "Not Found"}', b"<html>404 page not found</html>", b""])
+async def test_a_404_of_somebody_else_is_not_believed(
+    server: RawServer, destination: FileManagerDestination, body: bytes
+) -> None:
+    """A wrong address, or a proxy that has lost its server, says 404 to everything, also to the question how it is."""
+    server.replies = [http(404, body)]
+    for call in (
+        destination.get("a.txt"),
+        destination.attributes("a.txt"),
+        destination.apply(operation(Kind.DELETE), "k", None),
+        create(destination),
+    ):
+        with pytest.raises(OutcomeUnknown, match="not believed"):
+            await call
+
+
+async def test_a_404_is_believed_for_a_while(server: RawServer) -> None:
+    """The file manager is not asked how it is for each path that it does not have; later it is asked anew."""
+    now = [100.0]
+    destination = FileManagerDestination(InfrastructureAPI(server.url, server.url), lambda: now[0])
+    server.replies = [MISSING, WELL, MISSING, MISSING, http(502)]
+    assert [await destination.get(path) for path in "ab"] == [None, None]
+    now[0] += BELIEVED_FOR
+    with pytest.raises(OutcomeUnknown, match="not believed"):
+        await destination.get("c")
+    assert [seen.target for seen in server.seen] == ["/saveToDisk", "/", "/saveToDisk", "/saveToDisk", "/"]
+    await destination.close()
 
 
 async def test_paths_and_deletes_send_no_content(server: RawServer, destination: FileManagerDestination) -> None:

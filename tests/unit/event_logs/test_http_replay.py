@@ -10,7 +10,7 @@ import pytest
 from sync_service.clients.infrastructure_api import InfrastructureAPI
 from sync_service.event_logs.http_replay import HttpReplayLog
 from sync_service.models.data_models import Event, Poison
-from sync_service.models.errors import BadAnswer, OutcomeUnknown
+from sync_service.models.errors import BadAnswer, CursorRefused, Denied, OutcomeUnknown, Refused, SyncError, Throttled
 from tests.fakes.raw_server import RawServer, http, ok, raw_server
 
 EVENT = {"event_type": "create", "file_path": "a.txt"}
@@ -104,3 +104,26 @@ async def test_pages_are_asked_for_by_the_hundred_after_the_cursor(server: RawSe
     assert server.last.query == {"count": "100", "after": "c1"}
     await log.read(None)
     assert server.last.query == {"count": "100"}
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+async def test_a_refused_cursor_is_an_error_of_its_own(server: RawServer, log: HttpReplayLog, status: int) -> None:
+    """Servers say it in several ways; without a cursor the same answer is an ordinary refusal."""
+    server.replies = [http(status), http(status)]
+    with pytest.raises(CursorRefused) as refused:
+        await log.read("c1")
+    assert refused.value.status == status
+    with pytest.raises(Refused) as ordinary:
+        await log.read(None)
+    assert not isinstance(ordinary.value, CursorRefused)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, Denied), (409, Refused), (429, Throttled), (500, OutcomeUnknown)])
+async def test_other_refusals_say_nothing_of_the_cursor(
+    server: RawServer, log: HttpReplayLog, status: int, error: type[SyncError]
+) -> None:
+    """A wrong token, too many requests or a failing server do not make the log be read anew."""
+    server.replies = [http(status)]
+    with pytest.raises(error) as raised:
+        await log.read("c1")
+    assert not isinstance(raised.value, CursorRefused)

@@ -177,3 +177,27 @@ def test_two_sources_for_a_secret(world: World, tmp_path: Path) -> None:
     assert world.events(CUSTOMER_S3_SECRET_KEY_FILE=str(secret))[0] == 0
     both = world.events(CUSTOMER_S3_SECRET_KEY_FILE=str(secret), CUSTOMER_S3_SECRET_KEY="x")
     assert (both[0], "both set" in both[2]) == (2, True)
+
+
+def test_settings_from_a_dotenv(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the service finds in .env this finds there, too; the environment wins, also with an empty variable."""
+    monkeypatch.chdir(tmp_path)
+    lines = {**world.environment, "CUSTOMER_S3_BUCKET": "another", "CUSTOMER_S3_PREFIX": "elsewhere/"}
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    for name in (*lines, "MOCK_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUSTOMER_S3_BUCKET", world.bucket)
+    monkeypatch.setenv("CUSTOMER_S3_PREFIX", "")
+    world.put("a.txt", b"a")
+    assert main(["events", "--state", str(world.state), "--once", "--from-empty"]) == 0
+    assert [event["file_path"] for event in _told(world)] == ["a.txt"]
+
+
+def test_a_dotenv_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A .env that cannot be read is a problem of usage."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").mkdir()
+    assert main(["events", "--bucket", "b"]) == 2
+    assert "mock_api: .env: cannot be read" in capsys.readouterr().err

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from sync_service.bootstrap import open_catalogue
+from sync_service.catalogue.engine import location, sqlite_file
 from sync_service.models.config import MASK, BucketSettings, SyncConfig
 from sync_service.models.errors import ConfigurationError, ExitCode
 
@@ -313,6 +315,16 @@ def test_dotenv_unreadable(tmp_path: Path) -> None:
         ("SYNC_INTERVALL", "did you mean SYNC_INTERVAL?"),
         ("STATUS_TOKEN_FIEL", "did you mean STATUS_TOKEN_FILE?"),
         ("CUSTOMER_S3_QUUX", "see .env.example"),
+        ("MAX_WORKER", "did you mean MAX_WORKERS?"),
+        ("MAX_WORKERSS", "did you mean MAX_WORKERS?"),
+        ("RETRY_DELY", "did you mean RETRY_DELAY?"),
+        ("DATABASE_PAHT", "did you mean DATABASE_PATH?"),
+        ("DATABASE_URI", "did you mean DATABASE_URL?"),
+        ("DATABSE_PATH", "did you mean DATABASE_PATH?"),
+        ("LOG_LEVL", "did you mean LOG_LEVEL?"),
+        ("EVENT_TURST", "did you mean EVENT_TRUST?"),
+        ("MAX_DELET", "did you mean MAX_DELETE?"),
+        ("AX_DELETE", "did you mean MAX_DELETE?"),
     ],
 )
 def test_misspelt_names(name: str, hint: str) -> None:
@@ -322,7 +334,26 @@ def test_misspelt_names(name: str, hint: str) -> None:
     assert hint in line
 
 
-@pytest.mark.parametrize("name", ["MOCK_API_PORT_8001_TCP_ADDR", "SYNC_SERVICE_HOST", "LOG_DIR", "log_level", "PATH"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MOCK_API_PORT_8001_TCP_ADDR",
+        "SYNC_SERVICE_HOST",
+        "LOG_DIR",
+        "log_level",
+        "PATH",
+        "LOGLEVEL",
+        "LOG_FILE",
+        "LOG_PATH",
+        "DATABASE_PASS",
+        "DATABASE_NAME",
+        "DATABASE_HOST",
+        "MAX_ENTRIES",
+        "RETRY_DELAY_MS",
+        "EVENT_BUS",
+        "LOG_LEVEL_FILE",
+    ],
+)
 def test_names_of_others(name: str) -> None:
     """Variables of other programs, and those that orchestrators inject, are none of our business."""
     assert read(**{name: "x"}).max_workers == 10
@@ -368,6 +399,25 @@ def test_folders(env: dict[str, str], data: str) -> None:
     assert config.snapshots_dir == Path(data) / "snapshots"
     assert config.reports_dir == Path(data) / "reports"
     assert (config.database_file is None) == env.get("DATABASE_URL", "").startswith("postgresql")
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///dir%20x/y.db", "dir x/y.db"),
+        ("sqlite+pysqlite:///a#b/%C3%BC+%2By;z.db?timeout=3", "a#b/ü++y;z.db"),
+    ],
+)
+def test_everything_is_beside_the_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, file: str
+) -> None:
+    """Encoded or not, an address names one file: for the catalogue, and for what looks for it or is kept beside it."""
+    monkeypatch.chdir(tmp_path)
+    config = read(DATABASE_URL=url)
+    open_catalogue(config, "test").close()
+    assert config.database_file == sqlite_file(location(url)) == Path(file)
+    assert [found.name for found in tmp_path.rglob("*.db")] == [Path(file).name]
+    assert (config.data_dir / Path(file).name).exists()
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "sqlite:///:memory:", "postgresql://h", "data/sync.db"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sync_service.event_logs.decode import decode_item
 from sync_service.models.data_models import Event, Poison
-from sync_service.models.event_identity import content_hash, identity, sequencer_order
+from sync_service.models.event_identity import content_hash, identity, sequencer_order, told_apart
 
 PAIRS = json.loads((Path(__file__).parents[2] / "data" / "events" / "sequencers.json").read_text())["pairs"]
 
@@ -93,3 +93,38 @@ def test_repeated_poison_is_known_by_its_content() -> None:
     assert identity(first) != identity(again)
     assert content_hash(first) == content_hash(again)
     assert content_hash(first) != content_hash(one(event_type="explode", file_path="b.txt"))
+
+
+def chmods(*told: str) -> list[Event | Poison]:
+    """Changes of permissions as `600@1`: the value, and the second at which it was told."""
+    pairs = [line.split("@") for line in told]
+    return [
+        one(event_type="change_permission", metadata={"permissions": value}, timestamp=f"2026-11-21T06:00:0{second}Z")
+        for value, second in pairs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "again"),
+    [
+        pytest.param(["600@1", "644@1", "600@1"], [0, 0, 1], id="back within a second"),
+        pytest.param(["600@1", "644@1", "600@1", "644@1", "600@1"], [0, 0, 1, 1, 2], id="to and fro"),
+        pytest.param(["600@1", "644@1", "600@2"], [0, 0, 0], id="another second"),
+        pytest.param(["600@1", "600@1"], [0, 0], id="the same twice"),
+        pytest.param(["600@1", "600@1", "644@1", "600@1", "600@1"], [0, 0, 0, 1, 1], id="the same twice, and back"),
+        pytest.param(["600@1", "644@2", "600@1"], [0, 0, 0], id="an old one behind a later one"),
+        pytest.param(["644@1", "600@1"], [0, 0], id="the list without its beginning"),
+    ],
+)
+def test_equal_events_of_one_answer_are_told_apart(told: list[str], again: list[int]) -> None:
+    """Where something else happened in between, and nothing later, it happened once more."""
+    found = told_apart(chmods(*told))
+    assert [entry.again for entry in found if isinstance(entry, Event)] == again
+    assert len({identity(entry) for entry in found}) == len(set(zip(told, again, strict=True)))
+    assert [content_hash(entry) for entry in found] == [content_hash(entry) for entry in chmods(*told)]
+
+
+def test_ids_and_sequencers_tell_events_apart_themselves() -> None:
+    """An event that bears one, and poison, is the same however often it comes."""
+    entries = [one(event_id="1"), one(sequencer="0A"), one(event_type="explode")]
+    assert told_apart([*entries, *entries]) == [*entries, *entries]

@@ -85,6 +85,16 @@ def test_no_line_shows_a_secret(fmt: str) -> None:
     assert "***" in text
 
 
+@pytest.mark.parametrize("fmt", ["json", "console"])
+def test_keys_are_told_byte_for_byte(fmt: str) -> None:
+    """A key that has a short secret in it, or is one, is told as it is; what is said beside it is masked."""
+    stream = io.StringIO()
+    configure_logging("info", fmt, stream, secrets=["test"])
+    structlog.get_logger("x").warning("create failed", object="test", new_path="a/test/b", reason="with test: refused")
+    assert stream.getvalue().count("test") == 2
+    assert "with ***: refused" in stream.getvalue()
+
+
 def test_a_secret_is_masked_in_the_forms_that_it_travels_in() -> None:
     """The URL-quoted, JSON-escaped and HTML-escaped secret is as secret."""
     stream = logged(secrets=["a b/c+é\n"])

@@ -57,14 +57,42 @@ def test_every_secret_setting_is_known(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_text("from-a-file\n")
     config = SyncConfig.from_env(
         {
-            "CUSTOMER_S3_ACCESS_KEY": "a-key",
+            "CUSTOMER_S3_ACCESS_KEY": "AKIA-AS-LONG-AS-REAL",
             "CUSTOMER_S3_SECRET_KEY": "a-secret",
             "STATUS_TOKEN": "a-token",
             "MOCK_API_TOKEN_FILE": str(file),
         },
         None,
     )
-    assert sorted(secret_values(config)) == ["a-key", "a-secret", "a-token", "chain-token", "from-a-file"]
+    wanted = ["AKIA-AS-LONG-AS-REAL", "a-secret", "a-token", "chain-token", "from-a-file"]
+    assert sorted(secret_values(config)) == wanted
+
+
+def test_a_short_access_key_is_anybodys_word() -> None:
+    """`test` and `local` are keys of local servers and parts of many paths: they are no secrets."""
+    env = {f"{side}_S3_{name}": "local-1" for side in ("CUSTOMER", "TARGET") for name in ("ACCESS_KEY", "SECRET_KEY")}
+    env |= {"CUSTOMER_S3_ACCESS_KEY": "test", "TARGET_S3_ACCESS_KEY": "minioadmin", "TARGET_S3_BUCKET": "bucket"}
+    mask = Mask(secret_values(SyncConfig.from_env(env, None)))
+    assert mask("test minioadmin local-1") == "test minioadmin ***"
+
+
+@pytest.mark.parametrize("text", ["test/a.txt", "a/test", "latest", "my.test", "test.txt", "test-1", "é/test_2"])
+def test_a_short_secret_is_no_part_of_a_path(text: str) -> None:
+    """The secret key of a local server is often a word that names have, too: each of them stays as it is."""
+    assert Mask(["test"])(f"{text}: refused") == f"{text}: refused"
+
+
+@pytest.mark.parametrize("text", ["Bearer {}", "Bearer {}.", "u:{}@host", "password={}&x=1", '"{}"', "{}"])
+def test_a_short_secret_is_masked_as_a_word(text: str) -> None:
+    """However short it is, it comes out of nothing that a server or a driver says."""
+    assert Mask(["hunter2"])(text.format("hunter2")) == text.format(MASKED)
+
+
+def test_names_keep_what_is_like_a_short_secret() -> None:
+    """An object may be called like a short secret; a long one is in no name by chance."""
+    mask = Mask(["test", "long-secret"])
+    told = {"errors": [{"file_path": "test", "error": "test", "new_path": "a/long-secret"}]}
+    assert mask.deep(told) == {"errors": [{"file_path": "test", "error": "***", "new_path": "a/***"}]}
 
 
 def test_a_secret_that_is_read_again_is_masked_too() -> None:

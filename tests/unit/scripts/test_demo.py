@@ -31,7 +31,8 @@ from scripts.demo_bucket import (
 from scripts.demo_proof import KINDS, check_report, differences, digest_of, prove
 from scripts.demo_screen import Screen, StepFailed, wants_colour
 from scripts.demo_signals import Interrupted, held_back, interruptible
-from scripts.demo_stage import Stage, is_foreign, shielded
+from scripts.demo_stage import Stage
+from scripts.shield import is_foreign, shielded
 
 HELD = Held(3, "aa", "0640", "finance", None)
 

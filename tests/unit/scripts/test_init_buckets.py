@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from scripts import init_buckets
 from scripts.init_buckets import client_for, ensure_bucket, load
-from scripts.sample_objects import SampleObject
+from scripts.sample_objects import SampleObject, sample_objects
 from sync_service.models.config import BucketSettings
 from sync_service.models.errors import ConfigurationError, Denied, ExitCode, Temporary
 from tests.real_s3 import S3Server
@@ -120,3 +120,8 @@ def test_settings_are_needed(
     monkeypatch.delenv("CUSTOMER_S3_BUCKET", raising=False)
     assert init_buckets.main([]) == ExitCode.USAGE
     assert "CUSTOMER_S3_BUCKET is not set" in capsys.readouterr().err
+
+
+def test_what_is_touched_is_test_data() -> None:
+    """A server that forgot its objects has the touched one again with the test data: no delete of it can be seen."""
+    assert init_buckets.TOUCHED in {sample.key for sample in sample_objects()}

@@ -26,6 +26,7 @@ from sync_service.services.check_results import leave_for_daemon, repairs_of
 from sync_service.services.checker import Checker
 from sync_service.services.retry import RetryPolicy
 from sync_service.services.tools import Tools
+from tests.fakes.catalogues import observe
 from tests.fakes.destination import Stored
 from tests.fakes.source import FakeSource
 from tests.unit.services.rig import Rig
@@ -214,7 +215,7 @@ async def test_keys_that_come_and_go_meanwhile_are_no_findings(rig: Rig) -> None
             info = rig.source.info("seen")
             from sync_service.services.observations import first_seen
 
-            rig.open_catalogue.observe([first_seen(info)], [], rig.now())
+            observe(rig.open_catalogue, [first_seen(info)], [], rig.now())
 
     rig.source.before = meanwhile
     assert await told(rig) == []
@@ -228,7 +229,7 @@ async def test_a_row_that_is_recorded_meanwhile_is_pending(rig: Rig) -> None:
     def meanwhile(call: str, key: str | None) -> None:
         if (call, key) == ("look", "b"):
             rig.source.before = None
-            rig.open_catalogue.observe([], [rig.open_catalogue.observations_at(["b"])["b"].row.id], rig.now())
+            observe(rig.open_catalogue, [], [rig.open_catalogue.observations_at(["b"])["b"].row.id], rig.now())
 
     rig.source.before = meanwhile
     assert await told(rig) == [
@@ -269,7 +270,7 @@ async def test_rows_that_nobody_would_look_at_are_found(rig: Rig) -> None:
     """Differing rows without their mark, on both sides: no run would ever send them."""
     await synced(rig)
     ids = {path: o.row.id for path, o in rig.open_catalogue.observations_at(["a", "b", "c"]).items()}
-    rig.open_catalogue.observe([], [ids["b"], ids["c"]], rig.now())
+    observe(rig.open_catalogue, [], [ids["b"], ids["c"]], rig.now())
     rig.source.delete("b")
     rig.source.delete("c")
     del rig.destination.files["c"]

@@ -269,7 +269,7 @@ async def test_a_rename_whose_paths_cannot_be_asked_stays_in_doubt() -> None:
     """No answer to `get`, no knowledge."""
     case = Case()
     case.destination.fail(NotAtDestination("no such path", status=404))
-    case.destination.fail(UNKNOWN, kind="get")
+    case.destination.fail(UNKNOWN, kind="get", times=2)
     assert (await case.courier.carry(case.rename())).result is Result.UNKNOWN
 
 

@@ -23,8 +23,10 @@ from sync_service.models.errors import (
 )
 from sync_service.services import delivery as module
 from sync_service.services.courier import Courier, idempotency_key
-from sync_service.services.delivery import Delivery, failure_of, learned_of
+from sync_service.services.delivery import Delivery, learned_of
+from sync_service.services.failing import failure_of
 from sync_service.services.planner import operation_for
+from tests.fakes.catalogues import observe
 from tests.fakes.destination import FakeDestination
 from tests.unit.services.workbench import NOW, Bench, workbench
 
@@ -287,7 +289,7 @@ async def test_a_create_teaches_the_row_what_its_headers_said(bench: Bench, deli
     """A row that only a listing had shown learns type and permissions with its bytes, and is in step."""
     info = bench.source.put("a", b"one", {"permissions": "600", "owner": "me"}, "image/png")
     row = Row(0, "a", info.size, info.etag, info.last_modified)
-    bench.catalogue.observe([Observation(row, Seen())], [], NOW)
+    observe(bench.catalogue, [Observation(row, Seen())], [], NOW)
     row_id = bench.id_at("a")
     await delivery.run([operation_for(Kind.CREATE, None, bench.catalogue.observations_by_id([row_id])[row_id].row)])
     learned = bench.catalogue.observations_by_id([row_id])[row_id]
@@ -361,13 +363,19 @@ async def test_silence_while_settling_stops_the_cycle_too(bench: Bench, delivery
     operations = put(bench, *(f"k{n:02}" for n in range(30)))
     bench.catalogue.mark(operations)
     bench.destination.fail(UNKNOWN, times=99)
-    await delivery.settle()
+    await settle_all(delivery)
     assert delivery.silent
     assert len(bench.destination.calls) < 15
     assert len(doubts(bench)) == 30
 
 
 # ---------------------------------------------------------------- settling
+
+
+async def settle_all(delivery: Delivery) -> None:
+    """What a run does: doubts of a death first, those that could not be settled before at its end."""
+    await delivery.settle()
+    await delivery.settle(failed_before=True)
 
 
 async def in_doubt(bench: Bench, delivery: Delivery, operation: Operation, applied: bool) -> None:
@@ -383,7 +391,7 @@ async def test_an_upload_in_doubt_is_repeated_as_it_was(bench: Bench, delivery: 
     """Under its own key, while the source still has that version."""
     [a] = put(bench, "a")
     await in_doubt(bench, delivery, a, applied)
-    await delivery.settle()
+    await settle_all(delivery)
     assert len({key for _, key in bench.destination.calls}) == 1
     assert holding(bench, a.row_id) == ("a", a.etag)
     assert doubts(bench) == []
@@ -398,7 +406,7 @@ async def test_an_upload_in_doubt_whose_source_moved_is_asked_for(
     [a] = put(bench, "a")
     await in_doubt(bench, delivery, a, applied)
     bench.source.put("a", b"other") if change == "changed" else bench.source.delete("a")
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, a.row_id), doubts(bench)) == (held, [])
 
 
@@ -410,7 +418,7 @@ async def test_an_upload_in_doubt_that_is_refused_is_asked_for(
     [a] = put(bench, "a")
     await in_doubt(bench, delivery, a, applied)
     bench.destination.fail(Refused("no", status=422), kind="create")
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, a.row_id), doubts(bench)) == (held, [])
 
 
@@ -422,7 +430,7 @@ async def test_an_upload_without_an_answer_stays_in_doubt(
     [a] = put(bench, "a")
     await in_doubt(bench, delivery, a, applied=True)
     bench.destination.fail(error)
-    await delivery.settle()
+    await settle_all(delivery)
     assert doubts(bench) == ["create a"]
 
 
@@ -441,7 +449,7 @@ async def test_an_upload_in_doubt_whose_source_moves_between_attempts(bench: Ben
             bench.source.put("a", b"other")
 
     bench.source.before = change
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, a.row_id), doubts(bench)) == (("a", "?"), [])
     await delivery.stop()
 
@@ -451,7 +459,7 @@ async def test_an_upload_onto_a_path_of_another_row_is_forgotten(bench: Bench, d
     [other] = await delivered(bench, delivery, "a")
     [b] = put(bench, "b")
     bench.catalogue.mark([Operation(Kind.CREATE, b.row_id, 1, "a", size=1, etag=b.etag)])
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, b.row_id), doubts(bench)) == (None, [])
     held = holding(bench, other)
     assert held is not None and held[0] == "a"
@@ -467,7 +475,7 @@ async def test_a_rename_in_doubt_is_where_it_is_found(
     bench.source.rename("a", "x")
     bench.move(a, "x")
     await in_doubt(bench, delivery, planned(bench, Kind.RENAME, a), applied)
-    await delivery.settle()
+    await settle_all(delivery)
     assert holding(bench, a) == (path, bench.source.info("x").etag)
     assert doubts(bench) == []
 
@@ -478,7 +486,7 @@ async def test_a_rename_in_doubt_that_is_on_neither_path_is_forgotten(bench: Ben
     bench.move(a, "x")
     await in_doubt(bench, delivery, planned(bench, Kind.RENAME, a), applied=False)
     bench.destination.files.clear()
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, a), doubts(bench)) == (None, [])
 
 
@@ -491,7 +499,7 @@ async def test_a_rename_onto_a_path_of_another_row(
     bench.catalogue.mark([Operation(Kind.RENAME, a, 2, "a", "b", 1)])
     if not still_there:
         del bench.destination.files["a"]
-    await delivery.settle()
+    await settle_all(delivery)
     held = holding(bench, a)
     assert (held[0] if held else None) == kept
     other = holding(bench, b)
@@ -505,7 +513,7 @@ async def test_a_delete_in_doubt_is_asked_for(bench: Bench, delivery: Delivery, 
     [a] = await delivered(bench, delivery, "a")
     bench.lose(a)
     await in_doubt(bench, delivery, planned(bench, Kind.DELETE, a), applied)
-    await delivery.settle()
+    await settle_all(delivery)
     assert ((holding(bench, a) is not None), doubts(bench)) == (held, [])
 
 
@@ -516,7 +524,7 @@ async def test_a_delete_in_doubt_of_a_path_that_another_row_took(bench: Bench, d
     bench.catalogue.mark([planned(bench, Kind.DELETE, a)])
     with bench.catalogue._session.transaction() as conn:
         conn.exec_driver_sql(f"UPDATE delivered SET file_path = 'a' WHERE id = {b}")
-    await delivery.settle()
+    await settle_all(delivery)
     assert (holding(bench, a), doubts(bench)) == (None, [])
 
 
@@ -528,7 +536,7 @@ async def test_a_change_of_permissions_in_doubt(bench: Bench, delivery: Delivery
     await in_doubt(bench, delivery, planned(bench, Kind.CHANGE_PERMISSION, a), applied=True)
     if not there:
         bench.destination.files.clear()
-    await delivery.settle()
+    await settle_all(delivery)
     assert ((holding(bench, a) is not None), doubts(bench)) == (there, [])
 
 
@@ -541,7 +549,7 @@ async def test_what_is_found_not_done_is_no_failure(bench: Bench, delivery: Deli
     else:
         bench.rewrite(a, permissions="600", **({"file_path": "x"} if kind is Kind.RENAME else {}))
     bench.catalogue.mark([planned(bench, kind, a)])
-    await delivery.settle()
+    await settle_all(delivery)
     assert (doubts(bench), delivery.counts.failed, bench.catalogue.list_failures()) == ([], {}, [])
 
 
@@ -556,7 +564,7 @@ async def test_a_doubt_stays_where_nobody_answers(bench: Bench, delivery: Delive
     operation = planned(bench, kind, a)
     await in_doubt(bench, delivery, operation, applied=True)
     bench.destination.fail(UNKNOWN, kind="get", times=9)
-    await delivery.settle()
+    await settle_all(delivery)
     assert doubts(bench) == [operation.text]
     assert [failure.kind for failure in bench.catalogue.list_failures()] == ["unknown"]
 
@@ -566,13 +574,13 @@ async def test_a_halt_settles_nothing(bench: Bench, delivery: Delivery) -> None:
     [a] = put(bench, "a")
     bench.catalogue.mark([a])
     bench.halt.set("told to stop")
-    await delivery.settle()
+    await settle_all(delivery)
     assert (doubts(bench), bench.catalogue.list_failures(), bench.destination.calls) == (["create a"], [], [])
 
 
 async def test_nothing_in_doubt_asks_nothing(bench: Bench, delivery: Delivery) -> None:
     """No note, no call."""
-    await delivery.settle()
+    await settle_all(delivery)
     assert (bench.observer.notes, bench.destination.calls) == ([], [])
 
 
@@ -637,7 +645,7 @@ async def test_permissions_in_doubt_are_not_believed(bench: Bench, delivery: Del
     [a] = await delivered(bench, delivery, "a")
     bench.rewrite(a, permissions="600")
     await in_doubt(bench, delivery, planned(bench, Kind.CHANGE_PERMISSION, a), applied=True)
-    await delivery.settle()
+    await settle_all(delivery)
     assert doubts(bench) == []
     assert bench.catalogue.settled_by_id([a])[a].permissions is None
     assert bench.catalogue.totals().pending == 1
@@ -650,7 +658,7 @@ async def test_a_failure_of_settling_is_told_in_its_own_words(bench: Bench, deli
     await in_doubt(bench, delivery, planned(bench, Kind.DELETE, a), applied=False)
     bench.destination.heal()
     bench.destination.fail(Unreachable("no road to it"), kind="get")
-    await delivery.settle()
+    await settle_all(delivery)
     assert doubts(bench) == ["delete a"]
     [failure] = bench.catalogue.list_failures()
     assert (failure.kind, "no road to it" in failure.message) == (Unreachable.kind, True)

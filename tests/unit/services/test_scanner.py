@@ -18,7 +18,7 @@ from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.retry import Halt, RetryPolicy
 from sync_service.services.scanner import Scanner, compare
 from sync_service.services.tools import Tools
-from tests.fakes.catalogues import NOW, deliver_all, ids
+from tests.fakes.catalogues import NOW, deliver_all, ids, observe
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.source import FakeSource
 
@@ -98,7 +98,7 @@ async def lose_and_put(bench: Bench, body: bytes, **metadata: str) -> int:
     await bench.scan()
     deliver_all(bench.catalogue)
     row_id = ids(bench.catalogue)["b"]
-    bench.catalogue.observe([], [row_id], NOW)
+    observe(bench.catalogue, [], [row_id], NOW)
     bench.source.put("b", body, metadata)
     bench.source.calls.clear()
     return row_id

@@ -14,6 +14,7 @@ from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.retry import Halt, RetryPolicy
 from sync_service.services.tools import Tools
+from tests.fakes.catalogues import observe
 from tests.fakes.destination import FakeDestination, Stored
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.source import FakeSource
@@ -52,7 +53,7 @@ class Bench:
     def observe(self, *paths: str, permissions: str | None = None) -> list[int]:
         """The objects at these paths of the source are observed; their row ids."""
         rows = [self._row(path, permissions) for path in paths]
-        self.catalogue.observe([Observation(row, Seen(permissions, None, None)) for row in rows], [], NOW)
+        observe(self.catalogue, [Observation(row, Seen(permissions, None, None)) for row in rows], [], NOW)
         return [self.id_at(path) for path in paths]
 
     def _row(self, path: str, permissions: str | None) -> Row:
@@ -68,11 +69,11 @@ class Bench:
         known = self.catalogue.observations_by_id([row_id])[row_id]
         row = {name: getattr(known.row, name) for name in Row.__slots__} | values
         row["revision"] = known.row.revision + 1
-        self.catalogue.observe([Observation(Row(**row), known.seen)], [], NOW)
+        observe(self.catalogue, [Observation(Row(**row), known.seen)], [], NOW)
 
     def lose(self, *ids: int) -> None:
         """The source no longer has these rows."""
-        self.catalogue.observe([], ids, NOW)
+        observe(self.catalogue, [], ids, NOW)
 
     def hold(self, path: str, body: bytes) -> Receipt:
         """The destination holds a file."""

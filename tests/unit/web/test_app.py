@@ -60,7 +60,7 @@ async def test_not_ready_says_which_and_why(make: Make) -> None:
     async def fine() -> None: ...
 
     async def denied() -> None:
-        raise Denied("the key \x1b[31mhunter2 is refused", subject="s3://bucket")
+        raise Denied("the key \x1b[31mhunter22 is refused", subject="s3://bucket")
 
     async def unexpected() -> None:
         raise ValueError("raw text")
@@ -69,7 +69,7 @@ async def test_not_ready_says_which_and_why(make: Make) -> None:
         raise asyncio.CancelledError
 
     pings = {"catalogue": fine, "source": denied, "log": unexpected, "odd": cancelled}
-    answer = await ask(make(pings=pings, secrets=["hunter2"]), "/readyz")
+    answer = await ask(make(pings=pings, secrets=["hunter22"]), "/readyz")
     assert answer.status == 503
     assert answer.json["ok"] == ["catalogue"]
     assert {one["port"]: one["reason"] for one in answer.json["failed"]} == {
