@@ -8,15 +8,17 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sync_service.catalogue import intake
 from sync_service.models.config import SyncConfig
 from sync_service.models.crashpoints import point
 from sync_service.ports import Destination, Engine, EventLog, Observer, Source
 from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.holdable import HoldableLog, HoldableSource
 from sync_service.services.retry import Halt, RetryPolicy
 from sync_service.services.tools import Tools
 
@@ -121,10 +123,10 @@ async def customer_service(
     def engine(courier: Courier) -> Engine:
         return InProcessEngine(courier.carry, config.max_workers)
 
-    joined = adapters or customer_adapters(config)
     thread = CatalogueThread()
     retry = RetryPolicy(config.max_retries, config.retry_delay, halt, random.random)
     tools = Tools(catalogue, thread, retry, observer, utc_now, config.max_workers)
+    joined = _holdable(adapters or customer_adapters(config), config, tools, recorded=True)
     scope = Scope(config.customer.bucket, _folder(config.customer.prefix))
     parts = RouteParts(
         CUSTOMER, tools, joined.source, joined.log, joined.destination, engine, scope, stamp, new_run_id, time.monotonic
@@ -134,7 +136,7 @@ async def customer_service(
     finally:
         with point("connections closed"):
             await joined.close()
-            thread.close()
+            await thread.aclose()
 
 
 @asynccontextmanager
@@ -144,15 +146,30 @@ async def customer_checker(
     """The check of the route `customer`, with its connections for as long as the block runs; it only reads."""
     from sync_service.services.checker import Checker
 
-    joined = customer_adapters(config)
     thread = CatalogueThread()
     retry = RetryPolicy(config.max_retries, config.retry_delay, halt, random.random)
     tools = Tools(catalogue, thread, retry, observer, utc_now, config.max_workers)
+    joined = _holdable(customer_adapters(config), config, tools, recorded=False)
     try:
         yield Checker(tools, joined.source, joined.destination, options)
     finally:
         await joined.close()
-        thread.close()
+        await thread.aclose()
+
+
+def _holdable(adapters: Adapters, config: SyncConfig, tools: Tools, *, recorded: bool) -> Adapters:
+    """The same without the keys that the catalogue's database cannot hold: they are told, and `recorded` for `status`."""
+    if config.database_file is not None:
+        return adapters
+
+    async def leave_out(keys: list[str]) -> None:
+        if recorded:
+            await tools.thread(tools.catalogue.within, intake.leave_out, keys, tools.now())
+        for key in keys:
+            tools.observer.problem("PostgreSQL cannot hold this key; the object is left out", file_path=key)
+
+    source, log = HoldableSource(adapters.source, leave_out), HoldableLog(adapters.log)
+    return replace(adapters, source=source, log=log)
 
 
 def make_observer(

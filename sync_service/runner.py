@@ -21,6 +21,11 @@ T = TypeVar("T")
 GRACE = 20.0
 """Seconds that requests under way have to end after the first signal; the rest of the 30 s is for handing back."""
 
+LATEST = 29.0
+"""Seconds after the first signal when the process leaves all the same, as after a second one: what a job of the catalogue
+has begun is then as a crash leaves it.
+"""
+
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
@@ -47,7 +52,9 @@ async def _guarded(command: Callable[[Halt], Awaitable[T]]) -> T:
         passing("stop asked for")
         halt.stop(f"stopped by {signal.Signals(number).name}")
         message("stopping: what is under way is finished or handed back (again: leave at once)")
-        asyncio.get_running_loop().call_later(GRACE, task.cancel)
+        loop = asyncio.get_running_loop()
+        loop.call_later(GRACE, task.cancel)
+        loop.call_later(LATEST, os._exit, came[0])
 
     for number in _CODES:
         with suppress(NotImplementedError, ValueError):

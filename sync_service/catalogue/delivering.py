@@ -79,11 +79,11 @@ def confirm(conn: Connection, route_id: int, confirmations: Sequence[Confirmatio
     leave_in_step(conn, [c.outcome.operation.row_id for c in confirmations])
 
 
-def release(conn: Connection, route_id: int, operations: Iterable[Operation]) -> None:
+def release(conn: Connection, route_id: int, operations: Sequence[Operation]) -> None:
     """These attempts had no effect: the marks go, and with them the rows that a create had made."""
-    ids = [(o.row_id,) for o in operations]
-    add_delivered(conn, route_id, -execute_many(conn, "DELETE FROM delivered WHERE id = ? AND etag = ''", ids))
-    execute_many(conn, "UPDATE delivered SET doubt = NULL WHERE id = ?", ids)
+    drop_delivered(conn, route_id, [o.row_id for o in operations if o.kind is Kind.CREATE])
+    others = [(o.row_id,) for o in operations if o.kind is not Kind.CREATE]
+    execute_many(conn, "UPDATE delivered SET doubt = NULL WHERE id = ?", others)
 
 
 def leave_in_step(conn: Connection, ids: Sequence[int] | None = None) -> None:

@@ -9,7 +9,7 @@ from itertools import starmap
 from typing import Any
 
 from sync_service.catalogue.stored import stored
-from sync_service.models.changes import FailureRecord, Held, RunRecord, ScanState, ScanStatus, Totals
+from sync_service.models.changes import LEFT_OUT, FailureRecord, Held, RunRecord, ScanState, ScanStatus, Totals
 from sync_service.models.errors import Archived
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -45,10 +45,13 @@ def totals(ask: Ask, route_id: int) -> Totals:
     kinds = ask(
         "SELECT kind, quarantined, count(*) FROM failures WHERE route_id = ? GROUP BY kind, quarantined", route_id
     )
-    ((poison,),) = ask("SELECT count(*) FROM quarantine WHERE route_id = ?", route_id)
+    ((left_out,),) = ask("SELECT count(*) FROM quarantine WHERE route_id = ? AND reason = ?", route_id, LEFT_OUT)
+    if left_out:
+        kinds.append((LEFT_OUT, True, left_out))
+    texts = "SELECT count(*) FROM quarantine WHERE route_id = ? AND reason <> ?"
+    ((poison,),) = ask(texts, route_id, LEFT_OUT)
     scan = scan_state(ask, route_id)
-    since = "SELECT count(*) FROM quarantine WHERE route_id = ? AND received_at > ?"
-    ((unread,),) = ask(since, route_id, scan.finished_at or "")
+    ((unread,),) = ask(f"{texts} AND received_at > ?", route_id, LEFT_OUT, scan.finished_at or "")
     (done,) = _only(ask("SELECT initial_done FROM routes WHERE id = ?", route_id))
     return Totals(
         files=files,
@@ -76,7 +79,18 @@ def failing(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:
         "FROM failures WHERE route_id = ? ORDER BY CASE kind WHEN ? THEN 1 ELSE 0 END, last_at DESC, id LIMIT ?",
         route_id, Archived.kind, limit,
     )  # fmt: skip
-    return [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+    failures = [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+    return failures + _left_out(ask, route_id, limit - len(failures))
+
+
+def _left_out(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:
+    """Objects whose keys the database cannot hold, as the last scan saw them."""
+    query = "SELECT raw, received_at FROM quarantine WHERE route_id = ? AND reason = ? ORDER BY id LIMIT ?"
+    why = "PostgreSQL cannot hold a key with a NUL in it, so the object is left out"
+    return [
+        FailureRecord(0, key, "create", 1, LEFT_OUT, why, 0, 1, at, at, True)
+        for key, at in ask(query, route_id, LEFT_OUT, limit)
+    ]
 
 
 def unverified_name(route_id: int) -> str:

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, delete, func, select, update
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
-from sync_service.models.changes import GONE, EventRecord, Relook, ScanState, ScanStatus, Wish
+from sync_service.models.changes import GONE, LEFT_OUT, EventRecord, Relook, ScanState, ScanStatus, Wish
 from sync_service.models.data_models import Poison
 from sync_service.models.event_identity import content_hash
+from sync_service.models.text import escaped
 
 _RAW_LIMIT = 4096
 
@@ -22,10 +23,11 @@ _EVENT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (route_id, event_key) DO UPDATE SET "
     "timestamp = excluded.timestamp, received_at = excluded.received_at, state = excluded.state, reason = excluded.reason"
 )
-_POISON = (
+_QUARANTINE = (
     "INSERT INTO quarantine (route_id, digest, reason, raw, received_at) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (route_id, digest) DO NOTHING"
+    "ON CONFLICT (route_id, digest)"
 )
+_MISSING = "INSERT INTO scan_missing (id, route_id) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 
 
 def known_events(conn: Connection, route_id: int, keys: Iterable[str]) -> set[str]:
@@ -79,7 +81,14 @@ def forget_retold(conn: Connection, route_id: int, told: Mapping[str, set[str]])
 def record_poison(conn: Connection, route_id: int, poison: Sequence[Poison], now: str) -> None:
     """Keeps each poison event once, however often the log repeats it; its text is cut."""
     rows = [(route_id, content_hash(p), p.reason, p.raw[:_RAW_LIMIT], now) for p in poison]
-    execute_many(conn, _POISON, rows)
+    execute_many(conn, f"{_QUARANTINE} DO NOTHING", rows)
+
+
+def leave_out(conn: Connection, route_id: int, keys: Sequence[str], now: str) -> None:
+    """Notes keys of the source that the database cannot hold, escaped, as seen now."""
+    poison = [Poison(LEFT_OUT, escaped(key)) for key in keys]
+    rows = [(route_id, content_hash(p), p.reason, p.raw, now) for p in poison]
+    execute_many(conn, f"{_QUARANTINE} DO UPDATE SET received_at = excluded.received_at", rows)
 
 
 def known_poison(conn: Connection, route_id: int, poison: Iterable[Poison]) -> set[str]:
@@ -170,14 +179,24 @@ def put_scan_state(conn: Connection, route_id: int, state: ScanState) -> None:
         conn.execute(scans.insert().values(route_id=route_id, **values))
 
 
+def end_scan(conn: Connection, route_id: int, state: ScanState, now: str) -> None:
+    """The scan is through: nothing of it is missing any more, and keys that were left out before it are gone."""
+    clear_missing(conn, route_id)
+    put_scan_state(conn, route_id, state.ended(now))
+    q = quarantine.c
+    gone = (q.route_id == route_id, q.reason == LEFT_OUT, q.received_at < (state.started_at or ""))
+    conn.execute(delete(quarantine).where(*gone))
+
+
 def clear_suspicion(conn: Connection, route_id: int) -> None:
     conn.execute(update(scans).where(scans.c.route_id == route_id).values(suspicion=None))
 
 
 def add_missing(conn: Connection, route_id: int, ids: Sequence[int]) -> None:
-    """An event may have moved a row that was missing already to a key that is missing as well."""
-    statement = "INSERT INTO scan_missing (id, route_id) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
-    execute_many(conn, statement, [(i, route_id) for i in ids])
+    """Notes rows that the scan did not list. A scan that was interrupted may have noted them before, and an event may have
+    moved a row that was missing already to a key that is missing as well.
+    """
+    execute_many(conn, _MISSING, [(i, route_id) for i in ids])
 
 
 def missing(conn: Connection, route_id: int, after: int, limit: int) -> list[int]:

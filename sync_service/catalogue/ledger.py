@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
+from sync_service.catalogue.dialects import chunked, execute_many
 from sync_service.catalogue.tables import (
     approvals,
     delivered,
@@ -27,6 +27,11 @@ _FAILURE = (
     "quarantined) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, operation) DO UPDATE SET "
     "file_path = excluded.file_path, revision = excluded.revision, kind = excluded.kind, message = excluded.message, "
     "attempts = excluded.attempts, cycles = excluded.cycles, last_at = excluded.last_at, quarantined = excluded.quarantined"
+)
+
+_APPROVAL = (
+    "INSERT INTO approvals (id, route_id, file_path, approved_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+    "file_path = excluded.file_path, approved_at = excluded.approved_at"
 )
 
 
@@ -105,10 +110,8 @@ def approved(conn: Connection, route_id: int) -> dict[int, str]:
 
 
 def approve(conn: Connection, route_id: int, deletes: Sequence[tuple[int, str]], now: str) -> None:
-    conn.execute(delete(approvals).where(approvals.c.route_id == route_id))
-    insert_rows(
-        conn, approvals, ("id", "route_id", "file_path", "approved_at"), [(i, route_id, p, now) for i, p in deletes]
-    )
+    """Agreed to, beside what was agreed to before; the same row twice counts as it was named last."""
+    execute_many(conn, _APPROVAL, [(row_id, route_id, path, now) for row_id, path in dict(deletes).items()])
 
 
 def clear_spent_approvals(conn: Connection, route_id: int) -> None:

@@ -38,8 +38,10 @@ def take_ids(conn: Connection, count: int) -> range:
     return range(first, first + count)
 
 
-def known_between(conn: Connection, route_id: int, after: str | None, upto: str | None) -> list[Known]:
-    """Observed rows with after < path <= upto, in order of path; None leaves that side open."""
+def known_between(
+    conn: Connection, route_id: int, after: str | None, upto: str | None, limit: int | None = None
+) -> list[Known]:
+    """Observed rows with after < path <= upto, in order of path, the first `limit`; None leaves that side open."""
     c = observed.c
     query = (
         select(c.id, c.file_path, c.size, c.etag, c.last_modified).where(c.route_id == route_id).order_by(c.file_path)
@@ -48,7 +50,7 @@ def known_between(conn: Connection, route_id: int, after: str | None, upto: str 
         query = query.where(c.file_path > after)
     if upto is not None:
         query = query.where(c.file_path <= upto)
-    return [Known(*record) for record in conn.execute(query)]
+    return [Known(*record) for record in conn.execute(query.limit(limit))]
 
 
 def observations_at(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, Observation]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from sync_service.models.text import shown
 from sync_service.ports import Destination, EventLog, Opened, Source
 from sync_service.reporting.null import NullObserver
 from sync_service.services.plan_files import PlanFile, PlannedOperation, Preview, write_plan
+from sync_service.services.plan_folder import plan_folder
 from sync_service.services.retry import Halt
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ async def pending(config: SyncConfig, halt: Halt) -> Preview:
 
 
 async def _rehearsed(config: SyncConfig, halt: Halt, run: Callable[[SyncService], Awaitable[RunResult]]) -> Plan:
-    with tempfile.TemporaryDirectory(prefix="s3-sync-plan-") as folder:
-        copy = _copy_of(config, Path(folder))
+    with plan_folder(bootstrap.utc_now()) as folder:
+        copy = _copy_of(config, folder)
         catalogue = bootstrap.open_catalogue(copy, "plan", thorough=False)
         real = bootstrap.customer_adapters(config)
         noting = _Noting(real.destination)

@@ -151,6 +151,10 @@ class Confirmation:
     learned: Observation | None = None
 
 
+LEFT_OUT = "left_out"
+"""The kind of a failure that is no operation's: the database cannot hold the object's key."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
     """What is known of a row's failing operation. `revision` is the one that failed."""
@@ -172,6 +176,8 @@ class FailureRecord:
         """When it is tried again, in people's words."""
         if not self.quarantined:
             return "next run"
+        if self.kind == LEFT_OUT:
+            return "when it has another key, or the catalogue is in SQLite"
         return "when it is restored" if self.kind == Archived.kind else "when the object changes, or by retry-failed"
 
     def as_json(self) -> dict[str, Any]:

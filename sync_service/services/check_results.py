@@ -13,7 +13,7 @@ from sync_service.catalogue import repairing
 from sync_service.models.findings import DIFFERENCES, CheckResult, Finding, FindingKind, Remedy, Repair
 from sync_service.services.check_streams import chunks
 from sync_service.services.database_manager import DatabaseManager
-from sync_service.services.requests import leave_check, leave_repairs, take_checks, take_repairs
+from sync_service.services.requests import Tell, leave_check, leave_repairs, take_checks, take_repairs
 from sync_service.services.snapshot_files import storage_error
 
 SHOWN = 100
@@ -101,15 +101,10 @@ def leave_for_daemon(folder: Path, name: str, result: CheckResult, repairs: Iter
     return left
 
 
-def take_check_requests(catalogue: DatabaseManager, folder: Path, now: str) -> None:
+def take_check_requests(catalogue: DatabaseManager, folder: Path, now: str, tell: Tell) -> None:
     """Takes up what checks beside this writer have left: results to keep, and repairs."""
-    take_repairs(folder, lambda repairs: make_pending(catalogue, repairs, now))
-    take_checks(folder, lambda results: _keep_all(catalogue, results))
-
-
-def _keep_all(catalogue: DatabaseManager, results: Iterable[Mapping[str, Any]]) -> None:
-    for result in results:
-        keep_result(catalogue, result)
+    take_repairs(folder, lambda repairs: make_pending(catalogue, repairs, now), tell)
+    take_checks(folder, lambda result: keep_result(catalogue, result), tell)
 
 
 def verdict_of(result: CheckResult) -> str:

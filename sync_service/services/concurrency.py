@@ -23,7 +23,18 @@ class CatalogueThread:
         return await loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
+        """Waits for what was asked for, and the loop with it."""
         self._executor.shutdown(wait=True)
+
+    async def aclose(self) -> None:
+        """Waits for what was asked for while the loop goes on, also when it is cancelled: a job under way cannot be ended."""
+        last = asyncio.get_running_loop().run_in_executor(self._executor, lambda: None)
+        self._executor.shutdown(wait=False)
+        try:
+            await asyncio.shield(last)
+        except asyncio.CancelledError:
+            await last
+            raise
 
 
 async def each(function: Callable[[T], Awaitable[R]], items: Iterable[T], limit: int) -> list[R]:

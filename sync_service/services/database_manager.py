@@ -222,8 +222,7 @@ class DatabaseManager:
     def complete_scan(self, state: ScanState, now: str) -> None:
         with self._transaction() as conn:
             route_id = self._id(conn)
-            intake.clear_missing(conn, route_id)
-            intake.put_scan_state(conn, route_id, state.ended(now))
+            intake.end_scan(conn, route_id, state, now)
             running_totals.recount(conn, route_id)
 
     # ------------------------------------------------------------ events

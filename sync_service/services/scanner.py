@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
-from sync_service.catalogue import intake, ledger, looked
+from sync_service.catalogue import intake, ledger, looked, sifting
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import Listed, ListingPage, ObjectInfo, Operation
@@ -174,9 +174,9 @@ class Scanner:
         last_key = stretch.entries[-1].key if stretch.entries else after
         known: list[Known] = []
         if stretch.token is None or last_key is not None:
-            known = await self._thread(
-                self._catalogue.known_between, after, None if stretch.token is None else last_key
-            )
+            listed = {entry.key for entry in stretch.entries}
+            upto = None if stretch.token is None else last_key
+            known = await self._thread(sifting.known_among, self._catalogue.within, listed, after, upto)
         new, changed, missing = compare(known, stretch.entries)
         new, returned = await self._look_at_returned(new)
         return ScanCommit(

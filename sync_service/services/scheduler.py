@@ -79,6 +79,11 @@ class Scheduler:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
+    async def run_ended(self) -> None:
+        """Waits until the run that is under way now has ended, in whatever way; it is never ended by this."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     def _watch_clock(self) -> None:
         self.mind_clock()
         self._watch = asyncio.get_running_loop().call_later(CLOCK_WATCH, self._watch_clock)

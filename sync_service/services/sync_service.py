@@ -14,7 +14,7 @@ from sync_service import __version__
 from sync_service.models.changes import RunRecord, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
-from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, SyncError
+from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, Refused, SyncError
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
 from sync_service.services.check_results import take_check_requests
@@ -27,7 +27,7 @@ from sync_service.services.planned import Planned
 from sync_service.services.planner import Planner
 from sync_service.services.reading_on import reading_on
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
-from sync_service.services.requests import take_approvals, take_retries
+from sync_service.services.requests import Trouble, take_approvals, take_retries
 from sync_service.services.rounds import Rounds, attempt
 from sync_service.services.scanner import Scanner
 from sync_service.services.tools import Tools
@@ -248,15 +248,15 @@ class SyncService:
         return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
 
     async def _take_requests(self) -> None:
-        """What a person asked for beside a running daemon."""
-        now = self._tools.now()
-        await self._thread(take_approvals, self.config.requests_dir, lambda d: self._catalogue.approve(d, now))
-        await self._thread(take_retries, self.config.requests_dir, lambda lists: self._try_again(lists, now))
-        await self._thread(take_check_requests, self._catalogue, self.config.requests_dir, now)
-
-    def _try_again(self, lists: list[list[str]], now: str) -> None:
-        for paths in lists:
-            self._catalogue.try_again(paths, now)
+        """What a person asked for beside a running daemon; what cannot be taken up is told, and stops no run."""
+        folder, now, catalogue = self.config.requests_dir, self._tools.now(), self._catalogue
+        troubles: list[Trouble] = []
+        tell = troubles.append
+        await self._thread(take_approvals, folder, lambda deletes: catalogue.approve(deletes, now), tell)
+        await self._thread(take_retries, folder, lambda paths: catalogue.try_again(paths, now), tell)
+        await self._thread(take_check_requests, catalogue, folder, now, tell)
+        for trouble in troubles:
+            self._observer.problem("a request is not taken up", file=str(trouble.file), why=trouble.why)
 
     # ------------------------------------------------------------ around the steps
 
@@ -309,12 +309,10 @@ class SyncService:
 
     async def _hand_over_reports(self) -> None:
         """This run's report, and those that were not received before. A failing report never fails a sync."""
-        parts = self._require_parts()
         waiting = await self._thread(self._catalogue.runs, 20, True)
         for run in reversed(waiting):
             try:
-                with point("report sent"):
-                    await parts.destination.report(run.report or {})
+                await self._hand_over(run)
             except SyncError as error:
                 self._observer.note(
                     "a run report was not received; it is sent again with the next run", error=str(error)
@@ -322,6 +320,14 @@ class SyncService:
                 return
             with point("report marked as received"):
                 await self._thread(self._catalogue.mark_reported, run.run_id)
+
+    async def _hand_over(self, run: RunRecord) -> None:
+        """One report; a final no gives it up, so that it does not stand in the way of the newer ones."""
+        try:
+            with point("report sent"):
+                await self._require_parts().destination.report(run.report or {})
+        except Refused as error:
+            self._observer.note("a run report was refused and is not sent again", run=run.run_id, error=str(error))
 
     def _service_info(self) -> dict[str, Any]:
         return {

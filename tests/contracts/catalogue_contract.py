@@ -488,6 +488,12 @@ class CatalogueContract:
         catalogue.tidy()
         assert catalogue.approved() == {c: "c"}
 
+    def test_approvals_of_the_same_rows_are_one(self, catalogue: DatabaseManager) -> None:
+        """Named twice at once, or again later beside others: the last path counts."""
+        catalogue.approve([(1, "a"), (2, "b"), (1, "a")], NOW)
+        catalogue.approve([(2, "c"), (3, "d")], LATER)
+        assert catalogue.approved() == {1: "a", 2: "c", 3: "d"}
+
     def test_held_deletes_keep_since_when(self, catalogue: DatabaseManager) -> None:
         """Noted again they keep their first time; none ends it."""
         catalogue.put_held(5, "many", NOW)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contracts.catalogue_contract import CatalogueContract
 from tests.contracts.history_contract import HistoryContract
+from tests.contracts.intake_contract import IntakeContract
 from tests.contracts.repair_contract import RepairContract
 from tests.real_postgres import postgres_server, postgres_url
 
@@ -13,7 +14,7 @@ __all__ = ["postgres_server", "postgres_url"]
 
 
 @pytest.mark.real
-class TestPostgres(CatalogueContract, HistoryContract, RepairContract):
+class TestPostgres(CatalogueContract, HistoryContract, IntakeContract, RepairContract):
     @pytest.fixture
     def target(self, postgres_url: str) -> str:
         return postgres_url

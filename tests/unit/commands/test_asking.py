@@ -140,8 +140,8 @@ def test_retry_beside_a_daemon_is_left_for_it(catalogue: DatabaseManager, config
     refuse(catalogue)
     assert retry(config, ["a[/b].txt"], as_json=False) == 0
     asked: list[list[str]] = []
-    take_retries(config.requests_dir, asked.extend)
-    take_retries(config.requests_dir, asked.extend)
+    take_retries(config.requests_dir, asked.append, print)
+    take_retries(config.requests_dir, asked.append, print)
     assert asked == [["a[/b].txt"]]
 
 

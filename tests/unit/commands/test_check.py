@@ -175,7 +175,7 @@ def test_beside_a_writer_all_is_left_for_it(
     assert run(config, repair=True) == 4
     assert "left for the writer's next run" in capsys.readouterr().out
     assert catalogue.totals().pending == 0
-    take_check_requests(catalogue, config.requests_dir, LATER)
+    take_check_requests(catalogue, config.requests_dir, LATER, print)
     assert (catalogue.totals().pending, (catalogue.totals().check or {})["exit_code"]) == (1, 4)
 
 

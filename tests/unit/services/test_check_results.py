@@ -33,7 +33,7 @@ from sync_service.services.check_results import (
     verdict_of,
 )
 from sync_service.services.database_manager import DatabaseManager
-from sync_service.services.requests import take_checks
+from sync_service.services.requests import Trouble, take_checks
 from tests.fakes.catalogues import LATER, NOW, deliver_all, ids, scan
 
 LOST = Finding(FindingKind.MISSING, "a", "not at the destination", (Remedy.SEND,), 1, 2)
@@ -139,7 +139,7 @@ def test_nobody_claims_bytes_that_were_not_read() -> None:
 
 
 def test_what_is_left_for_the_daemon_is_taken_up(tmp_path: Path) -> None:
-    """Repairs and result, once; a damaged request beside them counts as none."""
+    """Repairs and result, once; a damaged request beside them counts as none and is set aside."""
     folder = tmp_path / "requests"
     catalogue = DatabaseManager(tmp_path / "sync.db").open_writer(NOW)
     scan(catalogue, "a")
@@ -148,13 +148,15 @@ def test_what_is_left_for_the_daemon_is_taken_up(tmp_path: Path) -> None:
     assert leave_for_daemon(folder, "x", result(missing=1), repairs) == 2
     (folder / "repair-y.json").write_text('{"repair": [["send", "x"]]}')
     (folder / "check-y.json").write_text('{"check": {"no": "time"}}')
-    take_check_requests(catalogue, folder, LATER)
+    told: list[Trouble] = []
+    take_check_requests(catalogue, folder, LATER, told.append)
     assert catalogue.totals().pending == 1
     assert catalogue.relooks_due() == {"ü\n": Relook(0, "check")}
     kept = catalogue.totals().check
     assert kept is not None
     assert (kept["time"], kept["clean"], kept["counts"]["missing"]) == (LATER, False, 1)
-    assert list(folder.iterdir()) == []
+    assert {path.name for path in folder.iterdir()} == {trouble.file.name for trouble in told}
+    assert [trouble.file.name for trouble in told] == ["repair-y.bad", "check-y.bad"]
     catalogue.close()
 
 
@@ -165,7 +167,7 @@ def test_results_are_kept_in_order_of_time(tmp_path: Path) -> None:
     leave_for_daemon(folder, "a", result(), [])
     leave_for_daemon(folder, "b", older, [])
     found: list[dict[str, Any]] = []
-    take_checks(folder, found.extend)
+    take_checks(folder, found.append, print)
     assert [one["time"] for one in found] == [NOW, LATER]
 
 

@@ -57,3 +57,23 @@ async def test_the_catalogue_has_one_thread_of_its_own() -> None:
     with pytest.raises(ZeroDivisionError):
         await thread(lambda: 1 / 0)
     thread.close()
+
+
+PATIENCE = 10
+"""Seconds after which a job gives up, so that a defect fails the test and does not stop it."""
+
+
+async def test_closing_waits_for_a_job_while_the_loop_goes_on() -> None:
+    """Also when it is cancelled meanwhile: the catalogue may not be closed under a job."""
+    thread, gate = CatalogueThread(), threading.Event()
+    job = asyncio.create_task(thread(gate.wait, PATIENCE))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(thread.aclose())
+    for _ in range(2):
+        await asyncio.sleep(0)
+        closing.cancel()
+    assert not closing.done()
+    gate.set()
+    assert await job is True
+    with pytest.raises(asyncio.CancelledError):
+        await closing

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sync_service.catalogue import intake
+from sync_service.catalogue import intake, observing, sifting
 from sync_service.models.changes import Known, ScanState, ScanStatus
 from sync_service.models.data_models import Listed, ListingPage
 from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreachable
@@ -134,6 +135,31 @@ async def test_an_object_that_came_back_and_is_gone_again_is_no_row(bench: Bench
     bench.source.list_page = page  # type: ignore[method-assign]
     await bench.scan()
     assert "b" not in bench.paths()
+
+
+async def test_a_bucket_that_lost_nearly_everything_is_compared_step_by_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No step asks for more rows than fit, however many lie between two keys; interrupted, it comes to the same."""
+    monkeypatch.setattr(sifting, "STEP", 3)
+    bench.put("a", *(f"k{n:02}" for n in range(20)), "z")
+    await bench.scan()
+    for n in range(20):
+        bench.source.delete(f"k{n:02}")
+    held: list[int] = []
+    real = observing.known_between
+
+    def known_between(*arguments: Any) -> list[Known]:
+        held.append(len(found := real(*arguments)))
+        return found
+
+    monkeypatch.setattr(observing, "known_between", known_between)
+    bench.source.fail("look", Temporary("no"))
+    with pytest.raises(Temporary):
+        await bench.scan()
+    await bench.scan()
+    monkeypatch.undo()
+    assert (max(held), bench.paths()) == (3, {"a", "z"})
 
 
 async def test_what_a_listing_hides_is_looked_at(bench: Bench) -> None:
