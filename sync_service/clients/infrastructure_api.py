@@ -158,8 +158,8 @@ class InfrastructureAPI:
         if not isinstance(events, list):
             raise BadAnswer(f"{label}: the answer has no list of events")
         cursor = plain_text(answer.get("next_cursor"), "next_cursor", label) or None
-        # A server that gives cursors and says nothing of more is asked again while its pages are full.
-        has_more = answer.get("has_more", cursor is not None and len(events) >= count)
+        # A server that gives cursors and says nothing of more is asked again until a page is empty.
+        has_more = answer.get("has_more", cursor is not None and bool(events))
         return EventList(events, cursor, has_more is True)
 
     async def report_results(self, report: Mapping[str, Any]) -> None:

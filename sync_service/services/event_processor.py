@@ -20,6 +20,12 @@ from sync_service.services.tools import Tools
 BATCH = 10_000
 """Events that are folded and committed at once, at the least; a page is never cut."""
 
+PAGES = 1_000
+"""Pages that are read before what they have is committed, however little that is."""
+
+EMPTY_PAGES = 100
+"""Pages without an event in a row after which a log has no more for this cycle, whatever it says."""
+
 BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
 
@@ -109,17 +115,21 @@ class EventProcessor:
         """Pages of the log up to the bound. Where a later page fails, the earlier ones are a batch of their own."""
         cursor = await self._thread(self._catalogue.cursor)
         items: list[Event | Poison] = []
-        while len(items) < BATCH:
+        seen, empty = {cursor}, 0
+        while len(items) < BATCH and len(seen) <= PAGES and not self._retry.halt.is_set:
             try:
                 page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
             except SyncError as error:
                 if items:
                     return _Batch(items, cursor, has_more=True)
                 page, cursor = await self._begin_anew(error, counts), None
+                seen = {cursor}
             passing("events received")
             items += told_apart(page.events)
-            stuck = page.cursor is None or page.cursor == cursor
+            empty = 0 if page.events else empty + 1
+            stuck = page.cursor is None or page.cursor in seen or empty >= EMPTY_PAGES
             cursor = page.cursor if page.cursor is not None else cursor
+            seen.add(cursor)
             if not page.has_more or stuck:
                 return _Batch(items, cursor, has_more=False)
         return _Batch(items, cursor, has_more=True)

@@ -155,10 +155,11 @@ async def test_a_page_of_events_is_asked_for_after_the_cursor(server: RawServer,
 async def test_a_full_page_with_a_cursor_and_no_word_of_more_is_asked_again(
     server: RawServer, api: InfrastructureAPI
 ) -> None:
-    """Without `has_more` a short page is the last one."""
-    server.replies = [ok(events=[1, 2], next_cursor="c")]
-    assert (await api.pub_sub_full_list(2)).has_more
-    assert not (await api.pub_sub_full_list(3)).has_more
+    """Without `has_more` a page is followed by another one until one is empty, however short it is."""
+    server.replies = [ok(events=[{}, {}], next_cursor="b"), ok(events=[], next_cursor="b"), ok(events=[{}])]
+    assert (await api.pub_sub_full_list(100)).has_more
+    assert not (await api.pub_sub_full_list(100)).has_more
+    assert not (await api.pub_sub_full_list(100)).has_more
 
 
 async def test_a_report_is_sent_under_the_same_key_again(server: RawServer, api: InfrastructureAPI) -> None:
