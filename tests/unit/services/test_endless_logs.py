@@ -46,7 +46,7 @@ async def test_an_empty_page_between_others(bench: Bench) -> None:
     pages = [
         EventPage([event("update", "a")], "1", True),
         EventPage([], "2", True),
-        EventPage([event("update", "b")], "3"),
+        EventPage([event("update", "b")], "3", False),
     ]
     counts = await replay(bench, EndlessLog(lambda n: pages[n - 1]))
     assert counts.received == 2
@@ -65,7 +65,7 @@ async def test_pages_of_one_event_each(bench: Bench, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(event_processor, "BATCHES", 3)
     log = EndlessLog(lambda n: EventPage([event("update", f"k{n}")], str(n), True))
     await replay(bench, log)
-    assert (len(log.reads), bench.catalogue.cursor()) == (14, "14")
+    assert (len(log.reads), bench.catalogue.cursor()) == (15, "15")
 
 
 async def test_a_run_that_is_to_end_reads_no_further_page(bench: Bench) -> None:
