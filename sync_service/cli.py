@@ -113,7 +113,7 @@ def plan(
     if file is not None:
         planned.write(file)
     if common.as_json:
-        console.result(planned.as_json())
+        console.result_listing(planned.as_json(), "held_deletes", planned.held_deletes())
     else:
         console.lines(planned.lines())
     return int(planned.exit_code)

@@ -21,6 +21,16 @@ def result(value: object) -> None:
     sys.stdout.flush()
 
 
+def result_listing(head: Mapping[str, Any], name: str, items: Iterable[object]) -> None:
+    """A JSON result whose last part is a list that is written as it is read: there may be as many items as objects."""
+    text = json.dumps(head, indent=2, ensure_ascii=True, default=str)[:-1].rstrip()
+    sys.stdout.write(f'{text}{"," if head else ""}\n  "{name}": [')
+    for number, item in enumerate(items):
+        sys.stdout.write(("," if number else "") + "\n    " + json.dumps(item, ensure_ascii=True, default=str))
+    sys.stdout.write("\n  ]\n}\n")
+    sys.stdout.flush()
+
+
 def lines(texts: Iterable[str]) -> None:
     """A result for people."""
     for text in texts:

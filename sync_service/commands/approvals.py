@@ -7,7 +7,7 @@ import sys
 from sync_service import bootstrap, console
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueLocked, ExitCode
-from sync_service.models.text import shown
+from sync_service.models.text import KEY_LENGTH, shown
 from sync_service.services.requests import leave_approval
 
 SHOWN = 50
@@ -23,7 +23,7 @@ def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
         console.result({"approved": 0}) if as_json else console.lines(["no deletes are held"])
         return int(ExitCode.DONE)
     if not as_json:
-        console.lines(f"delete {shown(path)}" for _, path in deletes[:SHOWN])
+        console.lines(f"delete {shown(path, KEY_LENGTH)}" for _, path in deletes[:SHOWN])
         if len(deletes) > SHOWN:
             console.lines([f"and {len(deletes) - SHOWN:,} more; see: plan"])
     if not yes and not _agreed(len(deletes), config):

@@ -10,10 +10,9 @@ from sync_service.models.changes import Explanation, FailureRecord, OperationRec
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Result
 from sync_service.models.errors import ExitCode
-from sync_service.models.text import shown
+from sync_service.models.text import KEY_LENGTH, shown
 
 HISTORY_SHOWN = 50
-KEY_LENGTH = 2_000
 WORDS_LENGTH = 500
 
 
