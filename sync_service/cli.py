@@ -124,14 +124,22 @@ def plan(
 
 @command("status")
 def status(common: Common) -> int:
-    """How things stand, from the catalogue alone; also while a daemon runs."""
+    """How things stand, from the catalogue alone; also while a daemon runs. With -v every failing object."""
     from sync_service.services.status import read_status
 
-    found = read_status(common.settings())
-    if common.as_json:
-        console.result(found)
+    config = common.settings()
+    found = read_status(config)
+    failing = None
+    if common.verbose:
+        from sync_service.commands.failing import every_failure
+
+        failing = every_failure(config)
+    if not common.as_json:
+        console.lines(console.status_lines(found, failing))
+    elif failing is not None:
+        console.result_listing(found, "failing", failing)
     else:
-        console.lines(console.status_lines(found))
+        console.result(found)
     return 0
 
 
@@ -166,7 +174,7 @@ def _show_run(common: Common, found: Any, run_id: str) -> int:
     elif common.as_json:
         console.result(found.report)
     else:
-        console.lines(console.report_lines(found.report))
+        console.lines(console.report_lines(found.report, most=len(found.report["errors"])))
     return 0
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_service.models.errors import ConfigurationError, SyncError
-from sync_service.models.text import escaped, shown
+from sync_service.models.text import KEY_LENGTH, escaped, shown
 from sync_service.reporting.secrets import PROCESS
 
 
@@ -67,13 +67,14 @@ def error_json(problem: SyncError) -> dict[str, Any]:
     }
 
 
-def status_lines(status: Mapping[str, Any]) -> list[str]:
-    """The status in people's words: state and why first."""
-    found = []
+def status_lines(status: Mapping[str, Any], failing: Iterable[Mapping[str, Any]] | None = None) -> Iterator[str]:
+    """The status in people's words: state and why first. `failing`: every failing object, not the first ones alone."""
     for route in status["routes"]:
-        found.append(f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}")
-        found += [*_route_facts(route), *_failing(route), ""]
-    return [*found, f"version {status['version']}"]
+        yield f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}"
+        yield from _route_facts(route)
+        yield from _failing(route) if failing is None else map(_error_line, failing)
+        yield ""
+    yield f"version {status['version']}"
 
 
 def _route_facts(route: Mapping[str, Any]) -> list[str]:
@@ -97,7 +98,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
 def _failing(route: Mapping[str, Any]) -> list[str]:
     errors = route.get("errors") or []
     total = route["failed"] + route["quarantined"] if errors else 0
-    return _error_lines(errors, total, "see runs, and explain KEY", most=5)
+    return _error_lines(errors, total, "status -v names all, explain KEY tells of one", most=5)
 
 
 def _pending(route: Mapping[str, Any]) -> str:
@@ -114,8 +115,8 @@ def _did(route: Mapping[str, Any]) -> str | None:
     return f"{events:,} events, {operations:,} operations in {route['duration_seconds']:.1f} s"
 
 
-def report_lines(report: Mapping[str, Any]) -> list[str]:
-    """A run report in people's words."""
+def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
+    """A run report in people's words, with at most so many of its errors."""
     from sync_service.reporting.words import size_text
 
     figures = report["statistics"]
@@ -132,9 +133,14 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
         )
+    return found + _plan_lines(report) + failure_lines(report, most)
+
+
+def failure_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
+    """What has failed in a run: the first of what the report names, and where the rest is told."""
     errors, run_id = report["errors"], report["run_id"]
-    told = _error_lines(errors, report.get("errors_total", len(errors)), f"see runs show {run_id}")
-    return found + _plan_lines(report) + told
+    more = "status -v names all that fail now" if most >= len(errors) else f"see runs show {run_id}"
+    return _error_lines(errors, report.get("errors_total", len(errors)), more, most)
 
 
 def _plan_lines(report: Mapping[str, Any]) -> list[str]:
@@ -154,12 +160,14 @@ def _reasons(report: Mapping[str, Any]) -> str:
     return f" ({skipped})" if skipped else ""
 
 
-def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int = 20) -> list[str]:
-    found = []
-    for entry in errors[:most]:
-        where = " ".join(shown(part) for part in (entry["operation"], entry["file_path"]) if part)
-        again = entry["next_attempt"]
-        found.append(f"  failed       {where}: {shown(entry['message'], 500)} [next: {again}]" if entry["operation"] else
-                     f"  problem      {shown(entry['message'], 800)}")  # fmt: skip
+def _error_line(entry: Mapping[str, Any]) -> str:
+    if not entry["operation"]:
+        return f"  problem      {shown(entry['message'], 800)}"
+    where = f"{shown(entry['operation'])} {shown(entry['file_path'], KEY_LENGTH)}"
+    return f"  failed       {where}: {shown(entry['message'], 500)} [next: {entry['next_attempt']}]"
+
+
+def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int) -> list[str]:
+    found = [_error_line(entry) for entry in errors[:most]]
     left = total - len(found)
     return found if left <= 0 else [*found, f"  and {left:,} more; {more}"]

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__
+from sync_service.catalogue.failing import failing_since
 from sync_service.models.changes import RunRecord, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
@@ -271,6 +272,7 @@ class SyncService:
         facts.stopped = self._tools.retry.halt.is_set
         with point("catalogue tidied"):
             await self._thread(self._catalogue.tidy)
+        facts.failing = await self._thread(self._catalogue.within, failing_since, facts.started_at)
         facts.still_failing = await self._thread(self._catalogue.list_failures, ERRORS_SHOWN)
         exit_code = exit_code_of(facts)
         service = await self._thread(self._service_info)
@@ -333,6 +335,6 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
-    if facts.delivery.failed or failing:
+    if facts.failing.since or failing:
         return ExitCode.PARTLY
     return ExitCode.GUARDED if facts.held else ExitCode.DONE
