@@ -162,12 +162,15 @@ def make_observer(
     """Who is told of a run: the log, a bar where a person watches, and metrics where they are served."""
     import os
 
-    from sync_service.reporting.logs import LogObserver, configure_logging
+    from sync_service.reporting.logs import LEVELS, LogObserver, configure_logging
     from sync_service.reporting.many import Observers
     from sync_service.reporting.secrets import known
     from sync_service.reporting.terminal import lively
 
-    level = "debug" if verbose else "error" if quiet else config.log_level
+    level = "debug" if verbose else config.log_level
+    if quiet and not verbose:
+        # A command tells at its end what failed; a daemon has only its log for that, and no end.
+        level = max(level, "error" if metrics is None else "warning", key=LEVELS.index)
     configure_logging(level, config.log_format, secrets=known(config))
     bar = lively(sys.stderr, os.environ) and not quiet and metrics is None
     told: list[Observer] = [LogObserver(time.monotonic, progress=not bar)]

@@ -89,10 +89,18 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
         ended = run(once)
     finally:
         catalogue.close()
+    return _tell(common, ended)
+
+
+def _tell(common: Common, ended: RunResult) -> int:
+    """Prints how a run ended; with -q only what failed, to the standard error."""
     if common.as_json:
         console.result(ended.report)
     elif not common.quiet:
         console.lines(console.report_lines(ended.report))
+    elif ended.exit_code is not ExitCode.DONE:
+        for line in console.trouble_lines(ended.report):
+            console.message(line)
     return int(ended.exit_code)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_service.models.errors import ConfigurationError, SyncError
-from sync_service.models.text import KEY_LENGTH, escaped, shown
+from sync_service.models.text import KEY_LENGTH, counted, escaped, shown
 from sync_service.reporting.secrets import PROCESS
 
 
@@ -122,25 +122,33 @@ def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
     figures = report["statistics"]
     operations = ", ".join(f"{kind} {count}" for kind, count in report["operation_counts"].items()) or "nothing to do"
     found = [
-        f"{report['sync_type']} run {report['run_id']} {'done' if report['success'] else 'NOT COMPLETE'} "
-        f"in {report['duration_seconds']:.1f} s",
+        _headline(report),
         f"  operations   {figures['operations_processed']:,} done ({operations}), {figures['operations_failed']:,} failed",
         f"  files        {figures['files_processed']:,} sent, {size_text(figures['total_size'])}",
         f"  events       {figures['events_processed']:,} applied, {figures['events_skipped']:,} skipped{_reasons(report)}",
         f"  tracked      {report['service_info']['record_count']:,} files",
     ]
-    if figures["deletes_held"]:
-        found.append(
-            f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
-        )
-    return found + _plan_lines(report) + failure_lines(report, most)
+    return found + _trouble(report, most)
 
 
-def failure_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
-    """What has failed in a run: the first of what the report names, and where the rest is told."""
+def trouble_lines(report: Mapping[str, Any]) -> list[str]:
+    """Of a run report only what failed or was held."""
+    return [_headline(report), *_trouble(report, 20)]
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    done = "done" if report["success"] else "NOT COMPLETE"
+    return f"{report['sync_type']} run {report['run_id']} {done} in {report['duration_seconds']:.1f} s"
+
+
+def _trouble(report: Mapping[str, Any], most: int) -> list[str]:
+    """Deletes that were held, a plan that was not kept, the first errors that the report names and where the rest is told."""
+    found = []
+    if held := report["statistics"]["deletes_held"]:
+        found.append(f"  held         {counted(held, 'delete')}: {report['held_reason']}; approve-deletes lets them go")
     errors, run_id = report["errors"], report["run_id"]
     more = "status -v names all that fail now" if most >= len(errors) else f"see runs show {run_id}"
-    return _error_lines(errors, report.get("errors_total", len(errors)), more, most)
+    return found + _plan_lines(report) + _error_lines(errors, report.get("errors_total", len(errors)), more, most)
 
 
 def _plan_lines(report: Mapping[str, Any]) -> list[str]:
