@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sync_service import __version__, console
-from sync_service.cli_options import Common, app, call, command
+from sync_service.cli_options import Common, call, command, described, without_command
 from sync_service.models.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["call"]
 
 
-@app.callback(invoke_without_command=True)
+@without_command
 def _without_command(
+    common: Common,
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -29,7 +31,9 @@ def _without_command(
         console.lines([__version__])
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise typer.Exit(daemon(Common()))
+        raise typer.Exit(daemon(common))
+    if common != Common():
+        raise typer.BadParameter(f"options go behind the command: {context.invoked_subcommand} OPTIONS")
 
 
 # ---------------------------------------------------------------- runs
@@ -301,6 +305,8 @@ def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) 
     config = common.settings()
     config.require_route()
     if not prepare(config, yes=yes, trust_size=trust_size):
+        if common.as_json:
+            console.result({"rebuilt": None, "message": "nothing was rebuilt"})
         return int(ExitCode.GUARDED)
     return _run_once(common, "initial-sync", lambda service: service.run_initial())
 
@@ -350,16 +356,22 @@ def demo(
     if not script.exists():
         raise ConfigurationError("the demo needs a checkout of the project", hint="Clone it, then: make demo")
     sys.argv = [str(script), *(["--keep"] if keep else [])]
-    try:
-        runpy.run_path(str(script), run_name="__main__")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(bool(end.code))
-    return 0
+    code = 0
+    with redirect_stdout(sys.stderr) if common.as_json else nullcontext():
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    if common.as_json:
+        console.result({"success": code == 0, "exit_code": code})
+    return code
 
 
 @command("help")
 def help_command(common: Common, name: Annotated[str, typer.Argument(help="The command to explain.")] = "") -> int:
     """This text, or a command's."""
-    del common
+    if common.as_json:
+        console.result(described(name))
+        return 0
     call([name, "--help"] if name else ["--help"])
     return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 
 from sync_service import bootstrap, console
+from sync_service.commands.consent import agreed
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueLocked, ExitCode
-from sync_service.models.text import KEY_LENGTH, shown
+from sync_service.models.text import KEY_LENGTH, counted, shown
 from sync_service.services.requests import leave_approval
 
 SHOWN = 50
@@ -26,14 +27,26 @@ def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
         console.lines(f"delete {shown(path, KEY_LENGTH)}" for _, path in deletes[:SHOWN])
         if len(deletes) > SHOWN:
             console.lines([f"and {len(deletes) - SHOWN:,} more; see: plan"])
-    if not yes and not _agreed(len(deletes), config):
-        console.message("nothing was approved")
-        return int(ExitCode.GUARDED)
+    if not yes and not agreed(config, f"Let {_these(len(deletes))} through?"):
+        return _refused(deletes, as_json)
     when = _record(config, deletes)
-    console.result({"approved": len(deletes)}) if as_json else console.lines(
-        [f"{len(deletes):,} deletes approved; {when}"]
-    )
+    told = f"{counted(len(deletes), 'delete')} approved; {when}"
+    console.result({"approved": len(deletes), "message": when}) if as_json else console.lines([told])
     return int(ExitCode.DONE)
+
+
+def _these(number: int) -> str:
+    return "this delete" if number == 1 else f"these {number:,} deletes"
+
+
+def _refused(deletes: Sequence[tuple[int, str]], as_json: bool) -> int:
+    """Nobody agreed: nothing was approved, and as JSON what is still held."""
+    console.message("nothing was approved")
+    if as_json:
+        held = ({"file_path": path} for _, path in deletes)
+        head = {"approved": 0, "held": len(deletes), "message": "nothing was approved"}
+        console.result_listing(head, "held_deletes", held)
+    return int(ExitCode.GUARDED)
 
 
 def _record(config: SyncConfig, deletes: list[tuple[int, str]]) -> str:
@@ -48,12 +61,3 @@ def _record(config: SyncConfig, deletes: list[tuple[int, str]]) -> str:
     finally:
         catalogue.close()
     return "they go with the next run"
-
-
-def _agreed(count: int, config: SyncConfig) -> bool:
-    if not config.confirm_destructive:
-        return True
-    if not sys.stdin.isatty():
-        console.message("not a terminal: say --yes to approve without being asked")
-        return False
-    return input(f"Let these {count:,} deletes through? Type yes: ").strip().lower() == "yes"

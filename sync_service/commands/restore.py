@@ -21,6 +21,8 @@ def restore_catalogue(config: SyncConfig, file: Path, *, yes: bool, trust_size: 
     check_backup(file)
     if database.exists() and not yes and not agreed(config, f"Put {file} in the place of {database}, which is kept?"):
         console.message("nothing was restored")
+        if as_json:
+            console.result({"restored": None, "message": "nothing was restored"})
         return int(ExitCode.GUARDED)
     rebuilder = Rebuilder(database, bootstrap.CUSTOMER, bootstrap.utc_now(), bootstrap.stamp())
     done = rebuilder.restore(file, uuid.uuid4().hex, trust_size=trust_size)
