@@ -326,7 +326,9 @@ class SyncService:
 
 
 def exit_code_of(facts: RunFacts) -> ExitCode:
-    """What a run's end means to who started it."""
+    """What a run's end means to who started it: first what kept it from its end, then what waits for a person to agree,
+    then objects that failed. One object in quarantine would otherwise hide every held delete from now on.
+    """
     if facts.problems:
         return facts.problems[0].exit_code
     if facts.silent or facts.stopped:
@@ -335,6 +337,6 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
-    if facts.failing.since or failing:
-        return ExitCode.PARTLY
-    return ExitCode.GUARDED if facts.held else ExitCode.DONE
+    if facts.held:
+        return ExitCode.GUARDED
+    return ExitCode.PARTLY if facts.failing.since or failing else ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from sync_service.models.changes import Failing, FailureRecord
 from sync_service.models.errors import Denied, ExitCode, StorageDenied, Throttled, Unreachable
 from sync_service.services import reports
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
+from sync_service.services.sync_service import exit_code_of
 from tests.unit.services.rig import Rig
 
 AT = "2026-11-21T08:00:00.000Z"
@@ -119,3 +121,20 @@ async def test_an_object_that_fails_in_both_rounds_of_a_first_sync_counts_once(r
     figures = result.report["statistics"]
     assert (figures["operations_failed"], figures["files_failed"], result.report["errors_total"]) == (2, 2, 2)
     assert (result.exit_code, result.report["success"]) == (ExitCode.PARTLY, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, ExitCode.DONE),
+        ({"failing": Failing(1, {"create": 1})}, ExitCode.PARTLY),
+        ({"still_failing": [failure(1)]}, ExitCode.PARTLY),
+        ({"held": 2}, ExitCode.GUARDED),
+        ({"held": 2, "failing": Failing(1, {"create": 1}), "still_failing": [failure(1)]}, ExitCode.GUARDED),
+        ({"held": 2, "silent": True}, ExitCode.TEMPORARY),
+        ({"held": 2, "problems": [Denied("no")]}, ExitCode.DENIED),
+    ],
+)
+def test_what_a_person_has_to_decide_is_not_hidden_by_failed_objects(changes: dict[str, Any], code: ExitCode) -> None:
+    """Held deletes are exit 6, whatever objects failed besides; only a run that did not come to its end says otherwise."""
+    assert exit_code_of(RunFacts("r1", "scan", "customer", AT, **changes)) is code
