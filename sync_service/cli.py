@@ -69,7 +69,7 @@ def daemon(common: Common) -> int:
     """First sync where needed, then a cycle each SYNC_INTERVAL, until it is stopped."""
     from sync_service.commands.daemon import run_daemon
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     return int(run_daemon(config, verbose=common.verbose, quiet=common.quiet))
 
@@ -78,7 +78,7 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
     from sync_service import bootstrap
     from sync_service.runner import run
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     observer = bootstrap.make_observer(config, quiet=common.quiet, verbose=common.verbose)
     if name != "initial-sync":
@@ -230,7 +230,7 @@ def test(common: Common) -> int:
     from sync_service.commands import workflow
     from sync_service.runner import run
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     observer = _quiet_observer(config, common)
     steps = run(lambda halt: workflow.check(config, observer, halt))
@@ -302,7 +302,7 @@ def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) 
     """Make a lost or damaged catalogue anew from both sides, without sending again what is right."""
     from sync_service.commands.rebuild import prepare
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     if not prepare(config, yes=yes, trust_size=trust_size):
         if common.as_json:
@@ -341,7 +341,7 @@ def check(
     from sync_service.commands import check as command
 
     options, told = command.options_of(sample, seed, read_data), {"quiet": common.quiet, "verbose": common.verbose}
-    return command.check_route(common.settings(), options, repair=repair, as_json=common.as_json, **told)
+    return command.check_route(common.settings(logs=True), options, repair=repair, as_json=common.as_json, **told)
 
 
 @command("demo")

@@ -40,8 +40,8 @@ class Common:
     verbose: bool = False
     quiet: bool = False
 
-    def settings(self) -> SyncConfig:
-        """The settings in force; raises ConfigurationError with every problem at once."""
+    def settings(self, *, logs: bool = False) -> SyncConfig:
+        """The settings in force; raises ConfigurationError with every problem at once. `logs`: a log is written from here."""
         from sync_service.models.config import SyncConfig
         from sync_service.reporting.secrets import known
 
@@ -54,8 +54,12 @@ class Common:
             raise ConfigurationError(f"--route {self.route}: no such route, expected: customer")
         config = SyncConfig.from_env()
         known(config)
+        if logs:
+            from sync_service import bootstrap
+
+            bootstrap.begin_log(config, quiet="warning" if self.quiet else "", verbose=self.verbose)
         for line in config.notices():
-            console.message(f"warning: {line}")
+            console.notice(line, "warning")
         return config
 
 

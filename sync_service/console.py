@@ -44,6 +44,14 @@ def message(text: str) -> None:
     sys.stderr.flush()
 
 
+def notice(text: str, level: str = "info") -> None:
+    """Something that happens while a command runs: a line of its JSON log where it writes one, else a message."""
+    from sync_service.reporting.logs import tell_json
+
+    if not tell_json(level, text):
+        message(text if level == "info" else f"{level}: {text}")
+
+
 def error(problem: SyncError) -> None:
     """An error: what, which object, why, what to do. Settings have one line a problem."""
     if isinstance(problem, ConfigurationError):

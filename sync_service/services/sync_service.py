@@ -224,9 +224,10 @@ class SyncService:
             return nullcontext()
         return reading_on(self._events, facts.events, parts.tools, lambda: parts.pause(self.config.sync_interval))
 
-    def _expected(self) -> tuple[int, int]:
+    def _expected(self) -> tuple[int, int | None]:
+        """(operations, bytes) to be sent; of the bytes only a first sync knows: None."""
         totals = self._catalogue.totals()
-        return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
+        return totals.pending, totals.size if totals.pending and not totals.initial_done else None
 
     async def _take_requests(self) -> None:
         """What a person asked for beside a running daemon."""
