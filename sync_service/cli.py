@@ -12,6 +12,7 @@ import typer
 from sync_service import __version__, console
 from sync_service.cli_options import Common, call, command, described, without_command
 from sync_service.models.errors import ConfigurationError, ExitCode
+from sync_service.models.text import counted
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
@@ -194,19 +195,20 @@ def _run_line(run: Any) -> str:
     ended = "under way or cut off" if run.success is None else "done" if run.success else "NOT COMPLETE"
     figures = (run.report or {}).get("statistics", {})
     done, failed = figures.get("operations_processed", 0), figures.get("operations_failed", 0)
-    return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {done:,} operations, {failed:,} failed"
+    return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {counted(done, 'operation')}, {failed:,} failed"
 
 
 @command("config")
 def config_command(common: Common) -> int:
     """The settings in force and where each came from; secrets are masked."""
-    found = common.settings().sources()
-    if common.as_json:
-        console.result([{"name": s.name, "value": s.shown_value, "origin": s.origin} for s in found])
-    else:
-        width = max(len(s.name) for s in found)
-        console.lines(f"{s.name:<{width}}  {s.shown_value}  ({s.origin})" for s in found)
-    return 0
+    from sync_service.commands.settings import show_settings, usable_settings
+
+    wrong = None
+    try:
+        found = common.settings().sources()
+    except ConfigurationError as error:
+        found, wrong = usable_settings(), error
+    return show_settings(found, wrong, as_json=common.as_json)
 
 
 @command("doctor")

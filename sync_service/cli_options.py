@@ -76,7 +76,9 @@ def command(name: str, hidden: bool = False) -> Callable[[Callable[..., int]], C
     """Registers a command whose function takes `Common` first; its options are put behind the function's own."""
 
     def register(function: Callable[..., int]) -> Callable[..., int]:
-        app.command(name, hidden=hidden)(_with_common(function))
+        # Typer would cut what it takes from the docstring itself.
+        summary = " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
+        app.command(name, hidden=hidden, short_help=summary)(_with_common(function))
         return function
 
     return register
@@ -144,8 +146,16 @@ def _tell_usage(error: typer.TyperException, arguments: list[str]) -> None:
         console.message(f"Try: {context.command_path} --help")
     words = str(getattr(error, "format_message", error.__str__)())
     console.message(f"error: {words}")
+    if _looks_like_a_key(context, arguments):
+        console.message("A key that begins with - goes behind --")
     if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
         console.result(console.error_json(ConfigurationError(words)))
+
+
+def _looks_like_a_key(context: Any, arguments: list[str]) -> bool:
+    """Whether a command that takes keys was given one that reads as an option."""
+    takes = {one.name for one in context.command.params} if context is not None else set()
+    return bool(takes & {"key", "keys"}) and any(one.startswith("-") for one in arguments)
 
 
 def _refuse_hidden(arguments: list[str]) -> None:

@@ -94,7 +94,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "last full check": route["last_check"],
         "check": check_words(route.get("check")),
         "next run": route["next_run"],
-        "tracked": f"{route['files']:,} files, {size_text(route['bytes'])}",
+        "tracked": f"{counted(route['files'], 'file')}, {size_text(route['bytes'])}",
         "pending": _pending(route),
         "last run did": _did(route),
         "errors": ", ".join(f"{shown(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
@@ -112,7 +112,7 @@ def _failing(route: Mapping[str, Any]) -> list[str]:
 def _pending(route: Mapping[str, Any]) -> str:
     words = f"{route['pending']:,} pending, {route['failed']:,} failed, {route['quarantined']:,} in quarantine"
     if route["held_deletes"]:
-        words += f", {route['held_deletes']:,} deletes held"
+        words += f", {counted(route['held_deletes'], 'delete')} held"
     return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
 
 
@@ -120,7 +120,7 @@ def _did(route: Mapping[str, Any]) -> str | None:
     if route["duration_seconds"] is None:
         return None
     events, operations = route["events_processed"], route["operations_executed"]
-    return f"{events:,} events, {operations:,} operations in {route['duration_seconds']:.1f} s"
+    return f"{counted(events, 'event')}, {counted(operations, 'operation')} in {route['duration_seconds']:.1f} s"
 
 
 def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
@@ -134,7 +134,7 @@ def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
         f"  operations   {figures['operations_processed']:,} done ({operations}), {figures['operations_failed']:,} failed",
         f"  files        {figures['files_processed']:,} sent, {size_text(figures['total_size'])}",
         f"  events       {figures['events_processed']:,} applied, {figures['events_skipped']:,} skipped{_reasons(report)}",
-        f"  tracked      {report['service_info']['record_count']:,} files",
+        f"  tracked      {counted(report['service_info']['record_count'], 'file')}",
     ]
     return found + _trouble(report, most)
 

@@ -11,7 +11,7 @@ from sync_service.models.changes import Explanation, FailureRecord, OperationRec
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Result
 from sync_service.models.errors import ExitCode
-from sync_service.models.text import KEY_LENGTH, shown
+from sync_service.models.text import KEY_LENGTH, counted, shown
 
 HISTORY_SHOWN = 50
 WORDS_LENGTH = 500
@@ -90,7 +90,7 @@ def _facts(found: Explanation, next_run: str | None) -> list[str]:
         lines.append(_line("pending", f"since {found.pending.since}, told by: {found.pending.cause}"))
     for failure in found.failures:
         what = f"{failure.last_at} {failure.operation}: {shown(failure.message, WORDS_LENGTH)}"
-        lines.append(_line("failed", f"{what} ({failure.attempts} attempts since {failure.first_at})"))
+        lines.append(_line("failed", f"{what} ({counted(failure.attempts, 'attempt')} since {failure.first_at})"))
     lines.append(_line("last scan", _scan(found)))
     return [*lines, _line("next run", next_run)] if next_run else lines
 
@@ -122,8 +122,7 @@ def _event(event: dict[str, Any]) -> str:
 
 
 def _operation(record: OperationRecord) -> str:
-    attempts = "1 attempt" if record.attempts == 1 else f"{record.attempts} attempts"
-    facts = [attempts, f"{record.seconds:.1f} s", f"run {record.run_id}"]
+    facts = [counted(record.attempts, "attempt"), f"{record.seconds:.1f} s", f"run {record.run_id}"]
     if record.internal_id is not None:
         facts.insert(0, f"internal id {shown(record.internal_id)}")
     why = f": {shown(record.message, WORDS_LENGTH)}" if record.message else ""

@@ -21,6 +21,11 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
+def are(number: int) -> str:
+    """The verb behind a number of things."""
+    return "is" if number == 1 else "are"
+
+
 def escaped(text: str) -> str:
     """`text`, whole, with every character that acts instead of being seen as an escape; one line, fit for any terminal."""
     if text.isascii() and text.isprintable():

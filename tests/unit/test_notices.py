@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ __all__ = ["logging_restored"]
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logging_restored: None) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setenv("PERMISSIONS_FROM", "acl")
     yield
 

@@ -100,3 +100,20 @@ def test_the_demo_as_json_tells_how_it_ended(
     said = capsys.readouterr()
     assert json.loads(said.out) == {"success": code == 0, "exit_code": code}
     assert said.err == "the story\n"
+
+
+def test_help_tells_every_command_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """A summary that is cut in the middle helps nobody."""
+    assert main(["help"]) == 0
+    said = capsys.readouterr().out
+    assert "..." not in said.replace("[ARGS]...", "")
+    assert "connections, a sync, the CSV export, the final state." in " ".join(said.split())
+
+
+@pytest.mark.parametrize("arguments", [["explain", "-1"], ["retry-failed", "-x.txt"]])
+def test_a_key_like_an_option_is_helped_with(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind -- it is a key."""
+    assert main(arguments) == 2
+    assert "A key that begins with - goes behind --" in capsys.readouterr().err
+    assert main(["status", "-1"]) == 2
+    assert "goes behind --" not in capsys.readouterr().err
