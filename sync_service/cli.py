@@ -254,7 +254,7 @@ def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", h
     """Let the deletes through that the guard holds, after showing them."""
     from sync_service.commands import approvals
 
-    return approvals.approve(common.settings(), yes=yes, as_json=common.as_json)
+    return approvals.approve(common.settings(), yes=yes, as_json=common.as_json, every=common.verbose)
 
 
 @command("retry-failed")

@@ -14,8 +14,11 @@ from sync_service.services.requests import leave_approval
 SHOWN = 50
 
 
-def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
-    """Approves the held deletes of now. Beside a running daemon they go out with its next cycle."""
+def approve(config: SyncConfig, *, yes: bool, as_json: bool, every: bool = False) -> int:
+    """Approves the held deletes of now, after showing the first, or `every` one, of them.
+
+    Beside a running daemon they go out with its next cycle.
+    """
     catalogue = bootstrap.read_catalogue(config)
     held = catalogue.totals().held
     deletes = [(row_id, path) for row_id, path, _ in catalogue.pending_deletes()] if held else []
@@ -24,9 +27,10 @@ def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
         console.result({"approved": 0}) if as_json else console.lines(["no deletes are held"])
         return int(ExitCode.DONE)
     if not as_json:
-        console.lines(f"delete {shown(path, KEY_LENGTH)}" for _, path in deletes[:SHOWN])
-        if len(deletes) > SHOWN:
-            console.lines([f"and {len(deletes) - SHOWN:,} more; see: plan"])
+        most = len(deletes) if every else SHOWN
+        console.lines(f"delete {shown(path, KEY_LENGTH)}" for _, path in deletes[:most])
+        if len(deletes) > most:
+            console.lines([f"and {len(deletes) - most:,} more; -v shows all, and so does plan"])
     if not yes and not agreed(config, f"Let {_these(len(deletes))} through?"):
         return _refused(deletes, as_json)
     when = _record(config, deletes)

@@ -91,7 +91,7 @@ def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> di
     runs = manager.runs(limit=2)
     holder = manager.holder()
     approved = any(config.requests_dir.glob("approve-*.json"))
-    state, reason = judge_state(totals, runs, holder, now, config.sync_interval, approved=approved)
+    state, reason = judge_state(totals, runs, holder, now, config.sync_interval, approved)
     ended = next((run for run in runs if run.report is not None), None)
     report: dict[str, Any] = dict(ended.report or {}) if ended else {}
     figures = report.get("statistics", {})
@@ -127,13 +127,7 @@ def _last_full(totals: Totals) -> str | None:
 
 
 def judge_state(
-    totals: Totals,
-    runs: list[RunRecord],
-    holder: Holder | None,
-    now: datetime,
-    interval: float,
-    *,
-    approved: bool = False,
+    totals: Totals, runs: list[RunRecord], holder: Holder | None, now: datetime, interval: float, approved: bool = False
 ) -> tuple[State, str]:
     """The state in one word, and why in people's words. `approved`: a person's approval is left for the next run."""
     last = runs[0] if runs else None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync_service import bootstrap
+from sync_service.commands import approvals
 from sync_service.commands.approvals import approve
 from sync_service.main import main
 from sync_service.models.config import SyncConfig
@@ -75,6 +76,18 @@ def test_a_no_is_told_as_json(
     assert (told["approved"], told["held"], told["message"]) == (0, 2, "nothing was approved")
     assert told["held_deletes"] == [{"file_path": "a"}, {"file_path": "b"}]
     assert said.err.endswith("nothing was approved\n")
+
+
+def test_every_delete_can_be_seen_before_it_is_agreed_to(
+    config: SyncConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first ones, or all with -v: a catalogue in PostgreSQL has no plan that would name them."""
+    monkeypatch.setattr(approvals, "SHOWN", 1)
+    types(monkeypatch, "no\n")
+    assert main(["approve-deletes"]) == 6
+    assert capsys.readouterr().out.splitlines() == ["delete a", "and 1 more; -v shows all, and so does plan"]
+    assert main(["approve-deletes", "-v"]) == 6
+    assert capsys.readouterr().out.splitlines() == ["delete a", "delete b"]
 
 
 @pytest.mark.parametrize("command", ["approve-deletes", "restore", "rebuild"])
