@@ -172,19 +172,27 @@ def _holdable(adapters: Adapters, config: SyncConfig, tools: Tools, *, recorded:
     return replace(adapters, source=source, log=log)
 
 
+def begin_log(config: SyncConfig, *, quiet: str = "", verbose: bool = False) -> None:
+    """Log lines go to the standard error from now on; `quiet` names the lowest level that is still written."""
+    from sync_service.reporting.logs import LEVELS, configure_logging
+    from sync_service.reporting.secrets import known
+
+    level = "debug" if verbose else max(config.log_level, quiet or "debug", key=LEVELS.index)
+    configure_logging(level, config.log_format, secrets=known(config))
+
+
 def make_observer(
     config: SyncConfig, *, quiet: bool = False, verbose: bool = False, metrics: Metrics | None = None
 ) -> Observers:
     """Who is told of a run: the log, a bar where a person watches, and metrics where they are served."""
     import os
 
-    from sync_service.reporting.logs import LogObserver, configure_logging
+    from sync_service.reporting.logs import LogObserver
     from sync_service.reporting.many import Observers
-    from sync_service.reporting.secrets import known
     from sync_service.reporting.terminal import lively
 
-    level = "debug" if verbose else "error" if quiet else config.log_level
-    configure_logging(level, config.log_format, secrets=known(config))
+    # A command tells at its end what failed; a daemon has only its log for that, and no end.
+    begin_log(config, quiet="" if not quiet else "error" if metrics is None else "warning", verbose=verbose)
     bar = lively(sys.stderr, os.environ) and not quiet and metrics is None
     told: list[Observer] = [LogObserver(time.monotonic, progress=not bar)]
     if bar:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sync_service import __version__, console
-from sync_service.cli_options import Common, app, call, command
+from sync_service.cli_options import Common, call, command, described, without_command
 from sync_service.models.errors import ConfigurationError, ExitCode
+from sync_service.models.text import counted
 
 if TYPE_CHECKING:
     from sync_service.models.config import SyncConfig
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["call"]
 
 
-@app.callback(invoke_without_command=True)
+@without_command
 def _without_command(
+    common: Common,
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -29,7 +32,9 @@ def _without_command(
         console.lines([__version__])
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise typer.Exit(daemon(Common()))
+        raise typer.Exit(daemon(common))
+    if common != Common():
+        raise typer.BadParameter(f"options go behind the command: {context.invoked_subcommand} OPTIONS")
 
 
 # ---------------------------------------------------------------- runs
@@ -65,7 +70,7 @@ def daemon(common: Common) -> int:
     """First sync where needed, then a cycle each SYNC_INTERVAL, until it is stopped."""
     from sync_service.commands.daemon import run_daemon
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     return int(run_daemon(config, verbose=common.verbose, quiet=common.quiet))
 
@@ -74,7 +79,7 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
     from sync_service import bootstrap
     from sync_service.runner import run
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     observer = bootstrap.make_observer(config, quiet=common.quiet, verbose=common.verbose)
     if name != "initial-sync":
@@ -89,10 +94,18 @@ def _run_once(common: Common, name: str, action: Callable[[SyncService], Awaitab
         ended = run(once)
     finally:
         catalogue.close()
+    return _tell(common, ended)
+
+
+def _tell(common: Common, ended: RunResult) -> int:
+    """Prints how a run ended; with -q only what failed, to the standard error."""
     if common.as_json:
         console.result(ended.report)
     elif not common.quiet:
         console.lines(console.report_lines(ended.report))
+    elif ended.exit_code is not ExitCode.DONE:
+        for line in console.trouble_lines(ended.report):
+            console.message(line)
     return int(ended.exit_code)
 
 
@@ -113,7 +126,7 @@ def plan(
     if file is not None:
         planned.write(file)
     if common.as_json:
-        console.result(planned.as_json())
+        console.result_listing(planned.as_json(), "held_deletes", planned.held_deletes())
     else:
         console.lines(planned.lines())
     return int(planned.exit_code)
@@ -124,14 +137,22 @@ def plan(
 
 @command("status")
 def status(common: Common) -> int:
-    """How things stand, from the catalogue alone; also while a daemon runs."""
+    """How things stand, from the catalogue alone; also while a daemon runs. With -v every failing object."""
     from sync_service.services.status import read_status
 
-    found = read_status(common.settings())
-    if common.as_json:
-        console.result(found)
+    config = common.settings()
+    found = read_status(config)
+    failing = None
+    if common.verbose:
+        from sync_service.commands.failing import every_failure
+
+        failing = every_failure(config)
+    if not common.as_json:
+        console.lines(console.status_lines(found, failing))
+    elif failing is not None:
+        console.result_listing(found, "failing", failing)
     else:
-        console.lines(console.status_lines(found))
+        console.result(found)
     return 0
 
 
@@ -166,7 +187,7 @@ def _show_run(common: Common, found: Any, run_id: str) -> int:
     elif common.as_json:
         console.result(found.report)
     else:
-        console.lines(console.report_lines(found.report))
+        console.lines(console.report_lines(found.report, most=len(found.report["errors"])))
     return 0
 
 
@@ -174,19 +195,20 @@ def _run_line(run: Any) -> str:
     ended = "under way or cut off" if run.success is None else "done" if run.success else "NOT COMPLETE"
     figures = (run.report or {}).get("statistics", {})
     done, failed = figures.get("operations_processed", 0), figures.get("operations_failed", 0)
-    return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {done:,} operations, {failed:,} failed"
+    return f"{run.run_id}  {run.started_at}  {run.sync_type:<11}  {ended:<20}  {counted(done, 'operation')}, {failed:,} failed"
 
 
 @command("config")
 def config_command(common: Common) -> int:
     """The settings in force and where each came from; secrets are masked."""
-    found = common.settings().sources()
-    if common.as_json:
-        console.result([{"name": s.name, "value": s.shown_value, "origin": s.origin} for s in found])
-    else:
-        width = max(len(s.name) for s in found)
-        console.lines(f"{s.name:<{width}}  {s.shown_value}  ({s.origin})" for s in found)
-    return 0
+    from sync_service.commands.settings import show_settings, usable_settings
+
+    wrong = None
+    try:
+        found = common.settings().sources()
+    except ConfigurationError as error:
+        found, wrong = usable_settings(), error
+    return show_settings(found, wrong, as_json=common.as_json)
 
 
 @command("doctor")
@@ -210,7 +232,7 @@ def test(common: Common) -> int:
     from sync_service.commands import workflow
     from sync_service.runner import run
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     observer = _quiet_observer(config, common)
     steps = run(lambda halt: workflow.check(config, observer, halt))
@@ -232,7 +254,7 @@ def approve_deletes(common: Common, yes: Annotated[bool, typer.Option("--yes", h
     """Let the deletes through that the guard holds, after showing them."""
     from sync_service.commands import approvals
 
-    return approvals.approve(common.settings(), yes=yes, as_json=common.as_json)
+    return approvals.approve(common.settings(), yes=yes, as_json=common.as_json, every=common.verbose)
 
 
 @command("retry-failed")
@@ -282,9 +304,11 @@ def rebuild(common: Common, yes: _YES = False, trust_size: _TRUST_SIZE = False) 
     """Make a lost or damaged catalogue anew from both sides, without sending again what is right."""
     from sync_service.commands.rebuild import prepare
 
-    config = common.settings()
+    config = common.settings(logs=True)
     config.require_route()
     if not prepare(config, yes=yes, trust_size=trust_size):
+        if common.as_json:
+            console.result({"rebuilt": None, "message": "nothing was rebuilt"})
         return int(ExitCode.GUARDED)
     return _run_once(common, "initial-sync", lambda service: service.run_initial())
 
@@ -319,7 +343,7 @@ def check(
     from sync_service.commands import check as command
 
     options, told = command.options_of(sample, seed, read_data), {"quiet": common.quiet, "verbose": common.verbose}
-    return command.check_route(common.settings(), options, repair=repair, as_json=common.as_json, **told)
+    return command.check_route(common.settings(logs=True), options, repair=repair, as_json=common.as_json, **told)
 
 
 @command("demo")
@@ -334,16 +358,22 @@ def demo(
     if not script.exists():
         raise ConfigurationError("the demo needs a checkout of the project", hint="Clone it, then: make demo")
     sys.argv = [str(script), *(["--keep"] if keep else [])]
-    try:
-        runpy.run_path(str(script), run_name="__main__")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(bool(end.code))
-    return 0
+    code = 0
+    with redirect_stdout(sys.stderr) if common.as_json else nullcontext():
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    if common.as_json:
+        console.result({"success": code == 0, "exit_code": code})
+    return code
 
 
 @command("help")
 def help_command(common: Common, name: Annotated[str, typer.Argument(help="The command to explain.")] = "") -> int:
     """This text, or a command's."""
-    del common
+    if common.as_json:
+        console.result(described(name))
+        return 0
     call([name, "--help"] if name else ["--help"])
     return 0

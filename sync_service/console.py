@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_service.models.errors import ConfigurationError, SyncError
-from sync_service.models.text import escaped, shown
+from sync_service.models.text import KEY_LENGTH, counted, escaped, shown
 from sync_service.reporting.secrets import PROCESS
 
 
 def result(value: object) -> None:
     """A JSON result."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def result_listing(head: Mapping[str, Any], name: str, items: Iterable[object]) -> None:
+    """A JSON result whose last part is a list that is written as it is read: there may be as many items as objects."""
+    text = json.dumps(head, indent=2, ensure_ascii=True, default=str)[:-1].rstrip()
+    sys.stdout.write(f'{text}{"," if head else ""}\n  "{name}": [')
+    for number, item in enumerate(items):
+        sys.stdout.write(("," if number else "") + "\n    " + json.dumps(item, ensure_ascii=True, default=str))
+    sys.stdout.write("\n  ]\n}\n")
     sys.stdout.flush()
 
 
@@ -32,6 +42,14 @@ def message(text: str) -> None:
     """Something beside the result, one line. What it tells may be another's words: no secret and no control leaves in it."""
     sys.stderr.write(escaped(PROCESS(text)) + "\n")
     sys.stderr.flush()
+
+
+def notice(text: str, level: str = "info") -> None:
+    """Something that happens while a command runs: a line of its JSON log where it writes one, else a message."""
+    from sync_service.reporting.logs import tell_json
+
+    if not tell_json(level, text):
+        message(text if level == "info" else f"{level}: {text}")
 
 
 def error(problem: SyncError) -> None:
@@ -57,13 +75,14 @@ def error_json(problem: SyncError) -> dict[str, Any]:
     }
 
 
-def status_lines(status: Mapping[str, Any]) -> list[str]:
-    """The status in people's words: state and why first."""
-    found = []
+def status_lines(status: Mapping[str, Any], failing: Iterable[Mapping[str, Any]] | None = None) -> Iterator[str]:
+    """The status in people's words: state and why first. `failing`: every failing object, not the first ones alone."""
     for route in status["routes"]:
-        found.append(f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}")
-        found += [*_route_facts(route), *_failing(route), ""]
-    return [*found, f"version {status['version']}"]
+        yield f"{route['route']}: {route['state']} - {shown(route['reason'], 500)}"
+        yield from _route_facts(route)
+        yield from _failing(route) if failing is None else map(_error_line, failing)
+        yield ""
+    yield f"version {status['version']}"
 
 
 def _route_facts(route: Mapping[str, Any]) -> list[str]:
@@ -75,7 +94,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "last full check": route["last_check"],
         "check": check_words(route.get("check")),
         "next run": route["next_run"],
-        "tracked": f"{route['files']:,} files, {size_text(route['bytes'])}",
+        "tracked": f"{counted(route['files'], 'file')}, {size_text(route['bytes'])}",
         "pending": _pending(route),
         "last run did": _did(route),
         "errors": ", ".join(f"{shown(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
@@ -87,13 +106,13 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
 def _failing(route: Mapping[str, Any]) -> list[str]:
     errors = route.get("errors") or []
     total = route["failed"] + route["quarantined"] if errors else 0
-    return _error_lines(errors, total, "see runs, and explain KEY", most=5)
+    return _error_lines(errors, total, "status -v names all, explain KEY tells of one", most=5)
 
 
 def _pending(route: Mapping[str, Any]) -> str:
     words = f"{route['pending']:,} pending, {route['failed']:,} failed, {route['quarantined']:,} in quarantine"
     if route["held_deletes"]:
-        words += f", {route['held_deletes']:,} deletes held"
+        words += f", {counted(route['held_deletes'], 'delete')} held"
     return words if not route["oldest_pending"] else f"{words} (oldest since {route['oldest_pending']})"
 
 
@@ -101,30 +120,43 @@ def _did(route: Mapping[str, Any]) -> str | None:
     if route["duration_seconds"] is None:
         return None
     events, operations = route["events_processed"], route["operations_executed"]
-    return f"{events:,} events, {operations:,} operations in {route['duration_seconds']:.1f} s"
+    return f"{counted(events, 'event')}, {counted(operations, 'operation')} in {route['duration_seconds']:.1f} s"
 
 
-def report_lines(report: Mapping[str, Any]) -> list[str]:
-    """A run report in people's words."""
+def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
+    """A run report in people's words, with at most so many of its errors."""
     from sync_service.reporting.words import size_text
 
     figures = report["statistics"]
     operations = ", ".join(f"{kind} {count}" for kind, count in report["operation_counts"].items()) or "nothing to do"
     found = [
-        f"{report['sync_type']} run {report['run_id']} {'done' if report['success'] else 'NOT COMPLETE'} "
-        f"in {report['duration_seconds']:.1f} s",
+        _headline(report),
         f"  operations   {figures['operations_processed']:,} done ({operations}), {figures['operations_failed']:,} failed",
         f"  files        {figures['files_processed']:,} sent, {size_text(figures['total_size'])}",
         f"  events       {figures['events_processed']:,} applied, {figures['events_skipped']:,} skipped{_reasons(report)}",
-        f"  tracked      {report['service_info']['record_count']:,} files",
+        f"  tracked      {counted(report['service_info']['record_count'], 'file')}",
     ]
-    if figures["deletes_held"]:
-        found.append(
-            f"  held         {figures['deletes_held']:,} deletes: {report['held_reason']}; approve-deletes lets them go"
-        )
+    return found + _trouble(report, most)
+
+
+def trouble_lines(report: Mapping[str, Any]) -> list[str]:
+    """Of a run report only what failed or was held."""
+    return [_headline(report), *_trouble(report, 20)]
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    done = "done" if report["success"] else "NOT COMPLETE"
+    return f"{report['sync_type']} run {report['run_id']} {done} in {report['duration_seconds']:.1f} s"
+
+
+def _trouble(report: Mapping[str, Any], most: int) -> list[str]:
+    """Deletes that were held, a plan that was not kept, the first errors that the report names and where the rest is told."""
+    found = []
+    if held := report["statistics"]["deletes_held"]:
+        found.append(f"  held         {counted(held, 'delete')}: {report['held_reason']}; approve-deletes lets them go")
     errors, run_id = report["errors"], report["run_id"]
-    told = _error_lines(errors, report.get("errors_total", len(errors)), f"see runs show {run_id}")
-    return found + _plan_lines(report) + told
+    more = "status -v names all that fail now" if most >= len(errors) else f"see runs show {run_id}"
+    return found + _plan_lines(report) + _error_lines(errors, report.get("errors_total", len(errors)), more, most)
 
 
 def _plan_lines(report: Mapping[str, Any]) -> list[str]:
@@ -144,12 +176,14 @@ def _reasons(report: Mapping[str, Any]) -> str:
     return f" ({skipped})" if skipped else ""
 
 
-def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int = 20) -> list[str]:
-    found = []
-    for entry in errors[:most]:
-        where = " ".join(shown(part) for part in (entry["operation"], entry["file_path"]) if part)
-        again = entry["next_attempt"]
-        found.append(f"  failed       {where}: {shown(entry['message'], 500)} [next: {again}]" if entry["operation"] else
-                     f"  problem      {shown(entry['message'], 800)}")  # fmt: skip
+def _error_line(entry: Mapping[str, Any]) -> str:
+    if not entry["operation"]:
+        return f"  problem      {shown(entry['message'], 800)}"
+    where = f"{shown(entry['operation'])} {shown(entry['file_path'], KEY_LENGTH)}"
+    return f"  failed       {where}: {shown(entry['message'], 500)} [next: {entry['next_attempt']}]"
+
+
+def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int) -> list[str]:
+    found = [_error_line(entry) for entry in errors[:most]]
     left = total - len(found)
     return found if left <= 0 else [*found, f"  and {left:,} more; {more}"]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from sync_service.console import message
+from sync_service.console import notice
 from sync_service.models.crashpoints import passing
 from sync_service.models.errors import ExitCode
 from sync_service.services.retry import Halt
@@ -51,7 +51,7 @@ async def _guarded(command: Callable[[Halt], Awaitable[T]]) -> T:
         came.append(_CODES[signal.Signals(number)])
         passing("stop asked for")
         halt.stop(f"stopped by {signal.Signals(number).name}")
-        message("stopping: what is under way is finished or handed back (again: leave at once)")
+        notice("stopping: what is under way is finished or handed back (again: leave at once)")
         loop = asyncio.get_running_loop()
         loop.call_later(GRACE, task.cancel)
         loop.call_later(LATEST, os._exit, came[0])

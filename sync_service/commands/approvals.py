@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 
 from sync_service import bootstrap, console
+from sync_service.commands.consent import agreed
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueLocked, ExitCode
-from sync_service.models.text import shown
+from sync_service.models.text import KEY_LENGTH, counted, shown
 from sync_service.services.requests import leave_approval
 
 SHOWN = 50
 
 
-def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
-    """Approves the held deletes of now. Beside a running daemon they go out with its next cycle."""
+def approve(config: SyncConfig, *, yes: bool, as_json: bool, every: bool = False) -> int:
+    """Approves the held deletes of now, after showing the first, or `every` one, of them.
+
+    Beside a running daemon they go out with its next cycle.
+    """
     catalogue = bootstrap.read_catalogue(config)
     held = catalogue.totals().held
     deletes = [(row_id, path) for row_id, path, _ in catalogue.pending_deletes()] if held else []
@@ -23,17 +27,30 @@ def approve(config: SyncConfig, *, yes: bool, as_json: bool) -> int:
         console.result({"approved": 0}) if as_json else console.lines(["no deletes are held"])
         return int(ExitCode.DONE)
     if not as_json:
-        console.lines(f"delete {shown(path)}" for _, path in deletes[:SHOWN])
-        if len(deletes) > SHOWN:
-            console.lines([f"and {len(deletes) - SHOWN:,} more; see: plan"])
-    if not yes and not _agreed(len(deletes), config):
-        console.message("nothing was approved")
-        return int(ExitCode.GUARDED)
+        most = len(deletes) if every else SHOWN
+        console.lines(f"delete {shown(path, KEY_LENGTH)}" for _, path in deletes[:most])
+        if len(deletes) > most:
+            console.lines([f"and {len(deletes) - most:,} more; -v shows all, and so does plan"])
+    if not yes and not agreed(config, f"Let {_these(len(deletes))} through?"):
+        return _refused(deletes, as_json)
     when = _record(config, deletes)
-    console.result({"approved": len(deletes)}) if as_json else console.lines(
-        [f"{len(deletes):,} deletes approved; {when}"]
-    )
+    told = f"{counted(len(deletes), 'delete')} approved; {when}"
+    console.result({"approved": len(deletes), "message": when}) if as_json else console.lines([told])
     return int(ExitCode.DONE)
+
+
+def _these(number: int) -> str:
+    return "this delete" if number == 1 else f"these {number:,} deletes"
+
+
+def _refused(deletes: Sequence[tuple[int, str]], as_json: bool) -> int:
+    """Nobody agreed: nothing was approved, and as JSON what is still held."""
+    console.message("nothing was approved")
+    if as_json:
+        held = ({"file_path": path} for _, path in deletes)
+        head = {"approved": 0, "held": len(deletes), "message": "nothing was approved"}
+        console.result_listing(head, "held_deletes", held)
+    return int(ExitCode.GUARDED)
 
 
 def _record(config: SyncConfig, deletes: list[tuple[int, str]]) -> str:
@@ -48,12 +65,3 @@ def _record(config: SyncConfig, deletes: list[tuple[int, str]]) -> str:
     finally:
         catalogue.close()
     return "they go with the next run"
-
-
-def _agreed(count: int, config: SyncConfig) -> bool:
-    if not config.confirm_destructive:
-        return True
-    if not sys.stdin.isatty():
-        console.message("not a terminal: say --yes to approve without being asked")
-        return False
-    return input(f"Let these {count:,} deletes through? Type yes: ").strip().lower() == "yes"

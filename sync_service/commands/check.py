@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sync_service import bootstrap, console
 from sync_service.models.config import SyncConfig
@@ -142,12 +140,8 @@ def _lines(result: CheckResult, first: list[Finding], done: str | None) -> list[
 
 
 def _print_json(result: CheckResult, findings: Iterable[Finding], done: str | None) -> None:
-    """One JSON object, written as it is read back: there may be as many findings as objects."""
-    head: dict[str, Any] = {"route": bootstrap.CUSTOMER, "verdict": verdict_of(result), "compared": scope_of(result)}
-    text = json.dumps({**head, **result.as_json(), "repair": done}, ensure_ascii=True)
-    sys.stdout.write(f'{text[:-1]}, "findings": [')
-    for number, one in enumerate(findings):
-        told = {name: value for name, value in asdict(one).items() if name not in ("row_id", "revision")}
-        sys.stdout.write(("," if number else "") + "\n" + json.dumps(told, ensure_ascii=True))
-    sys.stdout.write("\n]}\n")
-    sys.stdout.flush()
+    head = {"route": bootstrap.CUSTOMER, "verdict": verdict_of(result), "compared": scope_of(result)}
+    told = (
+        {name: value for name, value in asdict(one).items() if name not in ("row_id", "revision")} for one in findings
+    )
+    console.result_listing({**head, **result.as_json(), "repair": done}, "findings", told)

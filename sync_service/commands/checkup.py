@@ -13,6 +13,7 @@ from typing import Any
 from sync_service import bootstrap
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueMissing, ExitCode, StorageFull, SyncError
+from sync_service.models.text import counted
 from sync_service.reporting.words import size_text
 from sync_service.services.retry import Halt
 from sync_service.services.snapshot_files import storage_error
@@ -90,7 +91,7 @@ async def _database(config: SyncConfig) -> str:
         catalogue.close()
     holder = catalogue.holder()
     writer = f", written by process {holder.pid} on {holder.host}" if holder else ""
-    return f"{count:,} files tracked{writer}"
+    return f"{counted(count, 'file')} tracked{writer}"
 
 
 async def _list(adapters: bootstrap.Adapters) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sync_service import console
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import SyncError
+from sync_service.models.text import escaped
 
 
 def agreed(config: SyncConfig, question: str) -> bool:
@@ -17,7 +18,17 @@ def agreed(config: SyncConfig, question: str) -> bool:
     if not sys.stdin.isatty():
         console.message("not a terminal: say --yes to go on without being asked")
         return False
-    return input(f"{question} Type yes: ").strip().lower() == "yes"
+    return _answer(f"{question} Type yes: ") == "yes"
+
+
+def _answer(question: str) -> str:
+    """What a person types. The question goes where no result goes; the end of the input is an empty answer."""
+    sys.stderr.write(escaped(question))
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        console.message("")
+    return line.strip().lower()
 
 
 def database_of(config: SyncConfig, command: str) -> Path:

@@ -11,7 +11,7 @@ from sync_service import bootstrap
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import EventPage, ObjectInfo, Operation, Receipt
 from sync_service.models.errors import ExitCode, Temporary
-from sync_service.models.text import shown
+from sync_service.models.text import KEY_LENGTH, counted, shown
 from sync_service.ports import Destination, EventLog, Opened, Source
 from sync_service.reporting.null import NullObserver
 from sync_service.services.plan_files import PlanFile, PlannedOperation, Preview, write_plan
@@ -19,7 +19,7 @@ from sync_service.services.plan_folder import plan_folder
 from sync_service.services.retry import Halt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from sync_service.services.sync_service import RunResult, SyncService
 
@@ -39,27 +39,33 @@ class Plan:
         steps = [problem for problem in self.report["errors"] if problem["operation"] is None]
         return self.exit_code is not ExitCode.TEMPORARY and not steps
 
-    def lines(self) -> list[str]:
-        found = [
-            f"{o.operation:<17} {shown(o.file_path)}" + (f" -> {shown(o.new_path)}" if o.new_path else "")
-            for o in self.preview.operations
-        ]
-        held = self.report["statistics"]["deletes_held"]
-        if held:
-            found.append(f"{held} deletes would be held: {shown(self.report['held_reason'], 500)}")
+    def lines(self) -> Iterator[str]:
+        """The plan for people, one line after the other: there may be as many as objects."""
+        for o in self.preview.operations:
+            there = f" -> {shown(o.new_path, KEY_LENGTH)}" if o.new_path else ""
+            yield f"{o.operation:<17} {shown(o.file_path, KEY_LENGTH)}{there}"
+        for path in self.preview.held:
+            yield f"held delete {shown(path, KEY_LENGTH)}"
+        if held := self.report["statistics"]["deletes_held"]:
+            yield f"{counted(held, 'delete')} would be held: {shown(self.report['held_reason'], 500)}"
         for problem in self.report["errors"]:
-            found.append(f"problem: {shown(problem['message'], 500)}")
+            yield f"problem: {shown(problem['message'], 500)}"
         verdict = (
             "nothing was changed" if self.whole else "the plan is NOT COMPLETE, see the problems; nothing was changed"
         )
-        return [*found, f"{len(self.preview.operations)} operations; {verdict}"]
+        yield f"{counted(len(self.preview.operations), 'operation')}; {verdict}"
 
     def as_json(self) -> dict[str, Any]:
+        """The plan without its held deletes, of which `held_deletes` tells."""
         return {
             "operations": [asdict(operation) for operation in self.preview.operations],
             "deletes_held": self.report["statistics"]["deletes_held"],
             "errors": self.report["errors"],
         }
+
+    def held_deletes(self) -> Iterator[dict[str, str]]:
+        """Each delete that the guard would hold, as JSON."""
+        return ({"file_path": path} for path in self.preview.held)
 
     def write(self, path: Path) -> None:
         """Keeps the plan for `incremental-sync --plan`. Raises SyncError where it is not whole."""

@@ -6,14 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from sync_service import bootstrap, console
+from sync_service.catalogue.delivering import UNKNOWN_VERSION
 from sync_service.models.changes import Explanation, FailureRecord, OperationRecord, ScanStatus
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Result
 from sync_service.models.errors import ExitCode
-from sync_service.models.text import shown
+from sync_service.models.text import KEY_LENGTH, counted, shown
 
 HISTORY_SHOWN = 50
-KEY_LENGTH = 2_000
 WORDS_LENGTH = 500
 
 
@@ -22,26 +22,30 @@ def explain_key(config: SyncConfig, key: str, *, as_json: bool) -> int:
     catalogue = bootstrap.read_catalogue(config)
     try:
         found = catalogue.explain(key)
+        unverified = catalogue.totals().unverified
         daemon = catalogue.holder() is not None
     finally:
         catalogue.close()
-    verdict = verdict_of(found, key)
+    verdict = verdict_of(found, key, unverified)
     if as_json:
-        console.result({"key": key, "verdict": verdict, **asdict(found)})
+        console.result({"key": key, "verdict": verdict, "unverified": unverified, **asdict(found)})
     else:
         when = found.next_run if daemon else None
         console.lines([f"{shown(key, KEY_LENGTH)}: {verdict}", *_facts(found, when), *_history(found)])
     return int(ExitCode.DONE)
 
 
-def verdict_of(found: Explanation, key: str) -> str:
-    """Whether it is at the destination, why or why not, and what happens next."""
+def verdict_of(found: Explanation, key: str, unverified: str | None = None) -> str:
+    """Whether it is at the destination, why or why not, and what happens next.
+
+    `unverified`: why nothing is believed of the destination before the next run has asked it.
+    """
     row = found.observed or found.delivered
     if row is None:
         return _unknown(found)
     place = next((r.file_path for r in (found.observed, found.delivered) if r is not None), key)
     former = key not in {r.file_path for r in (found.observed, found.delivered) if r is not None}
-    return (f"now at {shown(place, KEY_LENGTH)}: " if former else "") + _state(found)
+    return (f"now at {shown(place, KEY_LENGTH)}: " if former else "") + _state(found, unverified)
 
 
 def _unknown(found: Explanation) -> str:
@@ -55,7 +59,9 @@ def _unknown(found: Explanation) -> str:
     return "not tracked: the source does not have it, as far as events and scans have told"
 
 
-def _state(found: Explanation) -> str:
+def _state(found: Explanation, unverified: str | None) -> str:
+    if unverified is not None:
+        return f"not known: the catalogue was {unverified}; the next run asks the destination, and sends what differs"
     if failed := next((f for f in found.failures if f.quarantined), None):
         why = shown(failed.message, WORDS_LENGTH)
         return f"in quarantine: {failed.operation} {why} (tried again when it changes, or by retry-failed)"
@@ -78,15 +84,19 @@ def _facts(found: Explanation, next_run: str | None) -> list[str]:
     lines = []
     for name, row in (("observed", found.observed), ("delivered", found.delivered)):
         values = asdict(row) if row is not None else {}
-        told = ", ".join(f"{k} {shown(v)}" for k, v in values.items() if v is not None and k not in ("id", "file_path"))
+        told = ", ".join(f"{k} {_fact(v)}" for k, v in values.items() if v is not None and k not in ("id", "file_path"))
         lines.append(_line(name, told or "no row"))
     if found.pending is not None:
         lines.append(_line("pending", f"since {found.pending.since}, told by: {found.pending.cause}"))
     for failure in found.failures:
         what = f"{failure.last_at} {failure.operation}: {shown(failure.message, WORDS_LENGTH)}"
-        lines.append(_line("failed", f"{what} ({failure.attempts} attempts since {failure.first_at})"))
+        lines.append(_line("failed", f"{what} ({counted(failure.attempts, 'attempt')} since {failure.first_at})"))
     lines.append(_line("last scan", _scan(found)))
     return [*lines, _line("next run", next_run)] if next_run else lines
+
+
+def _fact(value: object) -> str:
+    return "not known" if value == UNKNOWN_VERSION else shown(value)
 
 
 def _scan(found: Explanation) -> str:
@@ -112,8 +122,7 @@ def _event(event: dict[str, Any]) -> str:
 
 
 def _operation(record: OperationRecord) -> str:
-    attempts = "1 attempt" if record.attempts == 1 else f"{record.attempts} attempts"
-    facts = [attempts, f"{record.seconds:.1f} s", f"run {record.run_id}"]
+    facts = [counted(record.attempts, "attempt"), f"{record.seconds:.1f} s", f"run {record.run_id}"]
     if record.internal_id is not None:
         facts.insert(0, f"internal id {shown(record.internal_id)}")
     why = f": {shown(record.message, WORDS_LENGTH)}" if record.message else ""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from sync_service.console import message
+from sync_service.console import notice
 from sync_service.models.errors import ExitCode
 from sync_service.stopped import Stopped
 
@@ -33,7 +33,7 @@ def run_reloading(options: Sequence[str]) -> None:
     keeper = Keeper([sys.executable, "-m", "sync_service.main", "daemon", *options])
     keeper.start()
     for _changes in watch(_CODE, watch_filter=PythonFilter(), stop_event=keeper.stopping):
-        message("the code was changed: the daemon is started anew")
+        notice("the code was changed: the daemon is started anew")
         keeper.restart()
     raise Stopped(keeper.end())
 

@@ -9,6 +9,7 @@ from sync_service import bootstrap, console
 from sync_service.commands.consent import agreed, database_of
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import ExitCode
+from sync_service.models.text import counted
 from sync_service.services.backups import check_backup
 from sync_service.services.rebuilder import Rebuilder, Replaced
 
@@ -21,6 +22,8 @@ def restore_catalogue(config: SyncConfig, file: Path, *, yes: bool, trust_size: 
     check_backup(file)
     if database.exists() and not yes and not agreed(config, f"Put {file} in the place of {database}, which is kept?"):
         console.message("nothing was restored")
+        if as_json:
+            console.result({"restored": None, "message": "nothing was restored"})
         return int(ExitCode.GUARDED)
     rebuilder = Rebuilder(database, bootstrap.CUSTOMER, bootstrap.utc_now(), bootstrap.stamp())
     done = rebuilder.restore(file, uuid.uuid4().hex, trust_size=trust_size)
@@ -41,7 +44,9 @@ def lines_of(done: Replaced) -> list[str]:
     """What was replaced, for people."""
     found = [f"the former catalogue is kept as {done.kept}"] if done.kept is not None else []
     if done.candidates:
-        found.append(f"the file manager is asked about {done.candidates:,} paths that only the former one knew")
+        found.append(
+            f"the file manager is asked about {counted(done.candidates, 'path')} that only the former one knew"
+        )
     if not done.read_whole:
         found.append(
             "the former one could not be read to its end: a file that only it knew, and that has left the bucket since, may stay"

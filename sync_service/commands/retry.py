@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from sync_service import bootstrap, console
+from sync_service.catalogue.failing import set_aside
 from sync_service.models.config import SyncConfig
-from sync_service.models.errors import CatalogueLocked, ExitCode
+from sync_service.models.errors import CatalogueLocked, ConfigurationError, ExitCode
+from sync_service.models.text import KEY_LENGTH, counted, shown
 from sync_service.services.requests import leave_retry
 
 
 def retry(config: SyncConfig, paths: list[str], *, as_json: bool) -> int:
     """Makes the objects at `paths` (none: all in quarantine) pending again."""
-    bootstrap.read_catalogue(config).get_record_count()
+    unknown = _not_set_aside(config, paths)
+    for path in unknown:
+        console.message(f"{shown(path, KEY_LENGTH)}: not in quarantine")
+    if paths and len(unknown) == len(set(paths)):
+        raise ConfigurationError("none of the named keys is in quarantine", hint="status -v names those that are")
     try:
         catalogue = bootstrap.open_catalogue(config, "retry-failed", thorough=False)
     except CatalogueLocked:
@@ -21,6 +27,18 @@ def retry(config: SyncConfig, paths: list[str], *, as_json: bool) -> int:
             found = catalogue.try_again(paths, bootstrap.utc_now())
         finally:
             catalogue.close()
-        words = f"{found:,} objects are tried again with the next run"
-    console.result({"retried": found, "message": words}) if as_json else console.lines([words])
+        words = f"{counted(found, 'object')} {'is' if found == 1 else 'are'} tried again with the next run"
+    result = {"retried": found, "message": words, "not_in_quarantine": unknown}
+    console.result(result) if as_json else console.lines([words])
     return int(ExitCode.DONE)
+
+
+def _not_set_aside(config: SyncConfig, paths: list[str]) -> list[str]:
+    """Those of `paths` that nothing is to be tried again for, each once. Raises CatalogueMissing before the first sync."""
+    catalogue = bootstrap.read_catalogue(config)
+    try:
+        catalogue.get_record_count()
+        known = catalogue.within(set_aside, paths)
+    finally:
+        catalogue.close()
+    return [path for path in dict.fromkeys(paths) if path not in known]

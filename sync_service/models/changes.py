@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -190,6 +191,14 @@ class FailureRecord:
             "attempts": self.attempts,
             "next_attempt": self.next_attempt,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How many operations are failing, each row's once, and how many of each kind have failed since some moment."""
+
+    total: int = 0
+    since: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,8 +164,14 @@ class CheckResult:
     empty_listing: bool = False
 
     @property
+    def missed(self) -> bool:
+        """Whether the sample was drawn past every object that could have been compared."""
+        return self.options.share < 1 and self.counts.skipped > 0 and self.counts.compared == 0
+
+    @property
     def exit_code(self) -> ExitCode:
-        return self.counts.exit_code
+        code = self.counts.exit_code
+        return ExitCode.PARTLY if self.missed and code is ExitCode.DONE else code
 
     def as_json(self) -> dict[str, Any]:
         """What is kept for `status`, and how `--json` begins."""

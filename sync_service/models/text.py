@@ -2,6 +2,9 @@
 
 import unicodedata
 
+KEY_LENGTH = 2_000
+"""Characters that any key fits in (S3: 1,024 bytes), escapes and all but the worst: it is shown in full."""
+
 _LIMIT = 300
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
@@ -11,6 +14,16 @@ def shown(text: object, limit: int = _LIMIT) -> str:
     raw = str(text)
     out = escaped(raw[:limit])
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 operation`, `2 operations`, `1,000 operations`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def are(number: int) -> str:
+    """The verb behind a number of things."""
+    return "is" if number == 1 else "are"
 
 
 def escaped(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sync_service.models.data_models import Outcome, Result
+from sync_service.models.text import counted
 from sync_service.reporting.lines import FIGURES
 from sync_service.reporting.pace import Pace
 from sync_service.reporting.words import duration_text, size_text
@@ -130,9 +131,9 @@ def _summary(report: Mapping[str, Any]) -> str:
     figures = _mapping(report.get("statistics"))
     done = "done" if report.get("success") else "ended with failures"
     counts = [
-        f"{_number(figures.get('operations_processed')):,.0f} operations",
+        counted(int(_number(figures.get("operations_processed"))), "operation"),
         f"{_number(figures.get('operations_failed')):,.0f} failed",
-        f"{_number(figures.get('events_processed')):,.0f} events",
+        counted(int(_number(figures.get("events_processed"))), "event"),
         size_text(_number(figures.get("total_size"))),
     ]
     took = duration_text(_number(report.get("duration_seconds")))

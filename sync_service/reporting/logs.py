@@ -43,7 +43,7 @@ def configure_logging(
     out = stream or sys.stderr
     mask = secrets if isinstance(secrets, Mask) else Mask(secrets)
     render = _render(fmt, out, os.environ if environ is None else environ)
-    handler = _Handler(None if out is sys.stderr else out)
+    handler = _Handler(None if out is sys.stderr else out, json=render is as_json)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[described, structlog.processors.format_exc_info, _without_meta, Rendered(render, mask)]
@@ -56,6 +56,16 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def tell_json(level: str, text: str) -> bool:
+    """Writes `text` to the log of this process where that is one of JSON lines; whether it is."""
+    if not any(isinstance(one, _Handler) and one.json for one in logging.getLogger().handlers):
+        return False
+    import structlog
+
+    structlog.get_logger(_OURS).log(logging.getLevelNamesMapping()[level.upper()], text)
+    return True
 
 
 def _check(level: str, fmt: str) -> None:
@@ -92,9 +102,10 @@ def _route_library_logs(handler: logging.Handler, level: str) -> None:
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes to one stream, or to the standard error of the moment, which a progress bar replaces while it runs."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, json: bool) -> None:
         super().__init__(stream or sys.stderr)
         self._fixed = stream
+        self.json = json
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = self._fixed or sys.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sync_service.models.text import counted
+
 _FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
 
 
@@ -51,4 +53,4 @@ def check_words(check: Mapping[str, Any] | None) -> str | None:
     found = ", ".join(f"{counts[name]:,} {name}" for name in _FOUND if counts.get(name)) or "no difference"
     read = "sizes, permissions and bytes" if check["read_data"] else "sizes and permissions"
     share = "" if check["full"] else f", a sample of {check['share'] * 100:g} %"
-    return f"{check['time']}: {found} ({counts['compared']:,} objects compared by {read}{share})"
+    return f"{check['time']}: {found} ({counted(counts['compared'], 'object')} compared by {read}{share})"

@@ -11,6 +11,7 @@ from typing import IO, Any, Self
 
 from sync_service.catalogue import repairing
 from sync_service.models.findings import DIFFERENCES, CheckResult, Finding, FindingKind, Remedy, Repair
+from sync_service.models.text import counted
 from sync_service.services.check_streams import chunks
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.requests import Tell, leave_check, leave_repairs, take_checks, take_repairs
@@ -112,11 +113,17 @@ def verdict_of(result: CheckResult) -> str:
     counts = result.counts
     if counts.differences:
         told = ", ".join(f"{counts.kinds[kind]:,} {kind}" for kind in DIFFERENCES if counts.kinds[kind])
-        return f"{counts.differences:,} {_plural(counts.differences, 'difference')}: {told}"
+        return f"{counted(counts.differences, 'difference')}: {told}"
     if counts.unsure:
-        return f"no difference was found, but {counts.unsure:,} objects could not be verified"
+        return f"no difference was found, but {counted(counts.unsure, 'object')} could not be verified"
+    if result.missed:
+        return f"nothing was compared: the sample of {result.options.share * 100:g} % has none of {counts.skipped:,} objects"
     some = "" if result.options.share >= 1 else " in the sample"
-    return f"no difference: the destination holds all {counts.compared:,} objects that were compared{some}"
+    return f"no difference: the destination holds {_all(counts.compared)} compared{some}"
+
+
+def _all(number: int) -> str:
+    return "the one object that was" if number == 1 else f"all {number:,} objects that were"
 
 
 def scope_of(result: CheckResult) -> str:
@@ -124,14 +131,10 @@ def scope_of(result: CheckResult) -> str:
     counts, options = result.counts, result.options
     share = "" if options.share >= 1 else f" (a sample of {options.share * 100:g} %, --seed {options.seed})"
     parts = [
-        f"{counts.listed:,} keys of the source with {counts.tracked:,} rows of the catalogue",
-        f"the sizes of {counts.compared:,} objects{share} and the permissions of {counts.permissions:,}",
+        f"{counted(counts.listed, 'key')} of the source with {counted(counts.tracked, 'row')} of the catalogue",
+        f"the sizes of {counted(counts.compared, 'object')}{share} and the permissions of {counts.permissions:,}",
     ]
     if options.read_data:
         parts.append(f"the bytes (sha256) of {counts.bodies:,}")
     unread = "" if options.read_data else "bytes (--read-data reads them) and "
     return f"compared: {', '.join(parts)}; not compared: {unread}files at the destination that were never ours"
-
-
-def _plural(number: int, word: str) -> str:
-    return word if number == 1 else f"{word}s"

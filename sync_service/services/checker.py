@@ -71,13 +71,15 @@ class Checker:
     async def run(self, found: Found) -> CheckResult:
         """Tells `found` of each finding as it comes.
 
-        Raises CatalogueMissing before the first sync is through, ListingBroken, GuardHeld for another source than the one
-        seen before, and what source, destination or catalogue raise where nothing can be compared.
+        Raises CatalogueMissing before the first sync is through, Temporary after a restore, ListingBroken, GuardHeld for
+        another source than the one seen before, and what source, destination or catalogue raise where nothing can be
+        compared.
         """
         began = self._now()
         totals = await self._thread(self._catalogue.totals)
         if not totals.initial_done:
             raise CatalogueMissing("the first sync has not been completed", hint="Run initial-sync first")
+        _require_verified(totals.unverified)
         await self._require_same_source()
         self._observer.phase("check", total=totals.files)
         await self._try_destination(found)
@@ -298,3 +300,10 @@ class Checker:
             raise _NoAnswer(error) from error
         self._unanswered = 0
         return answer
+
+
+def _require_verified(unverified: str | None) -> None:
+    """After a restore the catalogue believes nothing of the destination: each row would seem to be different."""
+    if unverified is not None:
+        hint = "The next run compares bucket and file manager, and sends what differs; check after it"
+        raise Temporary(f"nothing was compared: the catalogue was {unverified}", hint=hint)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_service.models.text import are, counted
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -17,7 +19,7 @@ class Guard:
         if deletes <= self.max_delete or deletes * 100 <= self.max_percent * files:
             return None
         return (
-            f"{deletes} deletes of {files} files are more than MAX_DELETE ({self.max_delete}) "
+            f"{counted(deletes, 'delete')} of {counted(files, 'file')} {are(deletes)} more than MAX_DELETE ({self.max_delete}) "
             f"and MAX_DELETE_PERCENT ({self.max_percent:g} %)"
         )
 

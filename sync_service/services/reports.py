@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sync_service.models.changes import FailureRecord
-from sync_service.models.data_models import SyncType
+from sync_service.models.changes import Failing, FailureRecord
+from sync_service.models.data_models import UPLOADS, SyncType
 from sync_service.models.errors import SyncError
 from sync_service.models.text import escaped
 from sync_service.services.delivery import DeliveryCounts
@@ -21,7 +21,10 @@ REPORTS_KEPT = 200
 
 @dataclass(slots=True)
 class RunFacts:
-    """What is known of a run when it ends; `problems` are the errors of whole steps."""
+    """What is known of a run when it ends; `problems` are the errors of whole steps.
+
+    `failing` is counted in the catalogue, where an operation that fails in several rounds of one run is one.
+    """
 
     run_id: str
     sync_type: SyncType
@@ -29,6 +32,7 @@ class RunFacts:
     started_at: str
     events: EventCounts = field(default_factory=EventCounts)
     delivery: DeliveryCounts = field(default_factory=DeliveryCounts)
+    failing: Failing = field(default_factory=Failing)
     still_failing: list[FailureRecord] = field(default_factory=list)
     problems: list[SyncError] = field(default_factory=list)
     held: int = 0
@@ -42,7 +46,7 @@ class RunFacts:
 def build_report(facts: RunFacts, success: bool, duration: float, service: dict[str, Any]) -> dict[str, Any]:
     """The report of the contract (section 4) as JSON values; `duration` in seconds."""
     delivery, events = facts.delivery, facts.events
-    failed = max(sum(delivery.failed.values()), sum(f.last_at >= facts.started_at for f in facts.still_failing))
+    failed = facts.failing.since
     report: dict[str, Any] = {
         "sync_type": facts.sync_type,
         "run_id": facts.run_id,
@@ -54,9 +58,9 @@ def build_report(facts: RunFacts, success: bool, duration: float, service: dict[
             "events_processed": events.applied,
             "events_skipped": sum(events.skipped.values()),
             "operations_processed": sum(delivery.done.values()),
-            "operations_failed": failed,
+            "operations_failed": sum(failed.values()),
             "files_processed": delivery.files,
-            "files_failed": delivery.files_failed,
+            "files_failed": sum(failed.get(kind, 0) for kind in UPLOADS),
             "total_size": delivery.size,
             "deletes_held": facts.held,
         },
@@ -64,7 +68,7 @@ def build_report(facts: RunFacts, success: bool, duration: float, service: dict[
         "events_skipped": dict(events.skipped),
         "operation_counts": dict(delivery.done),
         "errors": _errors(facts),
-        "errors_total": len(facts.problems) + max(failed, len(facts.still_failing)),
+        "errors_total": len(facts.problems) + facts.failing.total,
         "service_info": service,
     }
     if facts.held:

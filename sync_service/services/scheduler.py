@@ -132,7 +132,10 @@ class Scheduler:
     def next_run(self) -> str | None:
         """When the next tick comes, ISO 8601 UTC."""
         job = self._scheduler.get_job(_JOB)
-        return job.next_run_time.astimezone(UTC).isoformat(timespec="seconds") if job and job.next_run_time else None
+        if job is None or job.next_run_time is None:
+            return None
+        moment: str = job.next_run_time.astimezone(UTC).isoformat(timespec="milliseconds")
+        return moment.replace("+00:00", "Z")
 
     async def _due(self) -> Callable[[], Awaitable[RunResult]]:
         initial_done, last_scan = await self._service.progress()

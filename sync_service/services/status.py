@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sync_service import __version__
 from sync_service.catalogue.readonly import route_views
 from sync_service.catalogue.stored import stored
-from sync_service.models.changes import FailureRecord, RunRecord, Totals
+from sync_service.models.changes import FailureRecord, Held, RunRecord, Totals
 from sync_service.models.errors import CatalogueMissing
+from sync_service.models.text import are, counted
 
 if TYPE_CHECKING:
     from sync_service.catalogue.lock import Holder
@@ -89,7 +90,8 @@ def route_status(manager: RouteFigures, config: SyncConfig, now: datetime) -> di
     totals = manager.totals()
     runs = manager.runs(limit=2)
     holder = manager.holder()
-    state, reason = judge_state(totals, runs, holder, now, config.sync_interval)
+    approved = any(config.requests_dir.glob("approve-*.json"))
+    state, reason = judge_state(totals, runs, holder, now, config.sync_interval, approved)
     ended = next((run for run in runs if run.report is not None), None)
     report: dict[str, Any] = dict(ended.report or {}) if ended else {}
     figures = report.get("statistics", {})
@@ -125,9 +127,9 @@ def _last_full(totals: Totals) -> str | None:
 
 
 def judge_state(
-    totals: Totals, runs: list[RunRecord], holder: Holder | None, now: datetime, interval: float
+    totals: Totals, runs: list[RunRecord], holder: Holder | None, now: datetime, interval: float, approved: bool = False
 ) -> tuple[State, str]:
-    """The state in one word, and why in people's words."""
+    """The state in one word, and why in people's words. `approved`: a person's approval is left for the next run."""
     last = runs[0] if runs else None
     trouble = holder.trouble if holder is not None else ""
     if last is not None and last.finished_at is None and holder is not None and not trouble:
@@ -139,7 +141,7 @@ def judge_state(
             else "no initial sync has been run yet"
         )
         return State.NEVER_SYNCED, why
-    if reasons := _degraded(totals, last, trouble):
+    if reasons := _degraded(totals, last, trouble, approved):
         return State.DEGRADED, "; ".join(reasons)
     if (
         holder is None
@@ -155,32 +157,48 @@ def judge_state(
 
 def _in_step(totals: Totals) -> str:
     """Objects in an archive are nobody's failure, and not at the destination either: both are said."""
-    archived = f"{totals.archived} objects are archived at the source and wait to be restored"
+    archived = f"{_objects(totals.archived)} archived at the source and {_wait(totals.archived)} to be restored"
     if (waiting := totals.pending - totals.archived) > 0:
-        told = f"all that the last run saw is delivered; {waiting} changes wait for the next run"
+        told = f"all that the last run saw is delivered; {counted(waiting, 'change')} {_wait(waiting)} for the next run"
         return f"{told}; {archived}" if totals.archived else told
     if totals.archived:
         return f"everything that can be read is delivered; {archived}"
     return "everything that was observed is delivered"
 
 
-def _degraded(totals: Totals, last: RunRecord | None, trouble: str) -> list[str]:
+def _held(held: Held, approved: bool) -> str:
+    then = "an approval waits for the next run" if approved else "approve-deletes lets them go"
+    return f"{counted(held.deletes, 'delete')} {are(held.deletes)} held: {held.reason} ({then})"
+
+
+def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bool) -> list[str]:
     reasons = [f"the last run could not be ended: {trouble}"] if trouble else []
     if totals.unverified is not None:
         reasons.append(_UNVERIFIED.get(totals.unverified, totals.unverified))
     if totals.held is not None:
-        reasons.append(f"{totals.held.deletes} deletes are held: {totals.held.reason} (approve-deletes lets them go)")
+        reasons.append(_held(totals.held, approved))
     if objects := totals.quarantined - totals.poison - totals.archived:
-        reasons.append(f"{objects} objects are in quarantine (refused, or failed too often)")
+        reasons.append(f"{_objects(objects)} in quarantine (refused, or failed too often)")
     if totals.unread_events:
-        reasons.append(f"{totals.unread_events} events could not be read; the next full scan finds what they meant")
+        reasons.append(
+            f"{counted(totals.unread_events, 'event')} could not be read; the next full scan finds what they meant"
+        )
     if totals.failed:
-        reasons.append(f"{totals.failed} operations failed and are tried again with the next run")
+        failed = counted(totals.failed, "operation")
+        reasons.append(f"{failed} failed and {are(totals.failed)} tried again with the next run")
     if last is not None and last.finished_at is None:
         reasons.append(f"the run begun at {last.started_at} was cut off; the next one goes on where it was")
     elif last is not None and last.success is False and not reasons:
         reasons.append(_first_error(last))
     return reasons
+
+
+def _objects(number: int) -> str:
+    return f"{counted(number, 'object')} {are(number)}"
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
 
 
 def _first_error(run: RunRecord) -> str:

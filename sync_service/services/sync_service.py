@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__
+from sync_service.catalogue.failing import failing_since
 from sync_service.models.changes import RunRecord, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
@@ -243,9 +244,10 @@ class SyncService:
             return nullcontext()
         return reading_on(self._events, facts.events, parts.tools, lambda: parts.pause(self.config.sync_interval))
 
-    def _expected(self) -> tuple[int, int]:
+    def _expected(self) -> tuple[int, int | None]:
+        """(operations, bytes) to be sent; of the bytes only a first sync knows: None."""
         totals = self._catalogue.totals()
-        return totals.pending, totals.size if totals.pending and not totals.initial_done else 0
+        return totals.pending, totals.size if totals.pending and not totals.initial_done else None
 
     async def _take_requests(self) -> None:
         """What a person asked for beside a running daemon; what cannot be taken up is told, and stops no run."""
@@ -291,6 +293,7 @@ class SyncService:
         facts.stopped = self._tools.retry.halt.is_set
         with point("catalogue tidied"):
             await self._thread(self._catalogue.tidy)
+        facts.failing = await self._thread(self._catalogue.within, failing_since, facts.started_at)
         facts.still_failing = await self._thread(self._catalogue.list_failures, ERRORS_SHOWN)
         exit_code = exit_code_of(facts)
         service = await self._thread(self._service_info)
@@ -350,7 +353,9 @@ class SyncService:
 
 
 def exit_code_of(facts: RunFacts) -> ExitCode:
-    """What a run's end means to who started it."""
+    """What a run's end means to who started it: first what kept it from its end, then what waits for a person to agree,
+    then objects that failed. One object in quarantine would otherwise hide every held delete from now on.
+    """
     if facts.problems:
         return facts.problems[0].exit_code
     failing = [failure for failure in facts.still_failing if failure.kind != Archived.kind]
@@ -359,6 +364,6 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
         return ExitCode.DENIED
     if facts.silent or facts.stopped:
         return ExitCode.TEMPORARY
-    if facts.delivery.failed or failing:
-        return ExitCode.PARTLY
-    return ExitCode.GUARDED if facts.held else ExitCode.DONE
+    if facts.held:
+        return ExitCode.GUARDED
+    return ExitCode.PARTLY if facts.failing.since or failing else ExitCode.DONE

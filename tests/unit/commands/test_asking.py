@@ -14,7 +14,7 @@ from sync_service.commands.retry import retry
 from sync_service.models.changes import Confirmation, FailureRecord, Observation
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation, Outcome, Receipt, Result, Row, Seen
-from sync_service.models.errors import CatalogueMissing
+from sync_service.models.errors import CatalogueMissing, ConfigurationError
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.requests import take_retries
 from tests.fakes.catalogues import observe
@@ -149,3 +149,19 @@ def test_retry_without_a_catalogue(config: SyncConfig) -> None:
     """Before the first sync there is nothing to try again, and it is said so."""
     with pytest.raises(CatalogueMissing):
         retry(config, [], as_json=False)
+
+
+def test_a_key_that_is_not_set_aside_is_a_mistake(
+    catalogue: DatabaseManager, config: SyncConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 where none of the named keys is in quarantine; else the others are named and those that are go."""
+    refuse(catalogue)
+    with pytest.raises(ConfigurationError, match="none of the named keys is in quarantine"):
+        retry(config, ["other", "other"], as_json=False)
+    catalogue.close()
+    assert retry(config, ["other\x1b", KEY], as_json=True) == 0
+    said = capsys.readouterr()
+    assert "other\\x1b: not in quarantine" in said.err
+    told = json.loads(said.out)
+    assert (told["retried"], told["not_in_quarantine"]) == (1, ["other\x1b"])
+    assert told["message"] == "1 object is tried again with the next run"

@@ -15,6 +15,7 @@ from sync_service.commands.explain import explain_key, verdict_of
 from sync_service.models.changes import EventRecord, EventState, Relook
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation, Result
+from sync_service.services.comparison import Comparison
 from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.outcome_records import record_of
 from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, observation, observe, outcome, scan
@@ -102,3 +103,15 @@ def test_a_key_that_the_source_did_not_answer_for(catalogue: DatabaseManager) ->
     """An event named it, and the source could not be asked: that is not the same as absent."""
     catalogue.commit_events(event_commit(relooks={"lost": Relook(1, "no answer in time")}), LATER)
     assert "the source did not answer for it (no answer in time)" in verdict_of(catalogue.explain("lost"), "lost")
+
+
+def test_after_a_restore_nothing_is_said_to_be_in_step(
+    catalogue: DatabaseManager, config: SyncConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the destination holds is not known before the next run, and a mark for that is no version."""
+    Comparison(catalogue).distrust("another", False)
+    lines = printed(config, "b", capsys)
+    assert lines[0].startswith("b: not known: the catalogue was restored; the next run asks the destination")
+    assert "etag not known" in next(line for line in lines if line.startswith("  delivered"))
+    explain_key(config, "b", as_json=True)
+    assert json.loads(capsys.readouterr().out)["unverified"] == "restored"

@@ -47,10 +47,12 @@ def result(
     read_data: bool = False,
     empty: bool = False,
     states: dict[str, int] | None = None,
+    compared: int = 7,
+    skipped: int = 0,
     **kinds: int,
 ) -> CheckResult:
     counted = Counter({FindingKind(name): number for name, number in kinds.items()})
-    counts = CheckCounts(9, 8, 7, 0, 3, 2, 100, counted, Counter(states or {}))
+    counts = CheckCounts(9, 8, compared, skipped, 3, 2, 100, counted, Counter(states or {}))
     return CheckResult(NOW, LATER, CheckOptions(share, "s1", read_data), counts, empty)
 
 
@@ -113,13 +115,25 @@ def test_looks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         (result(), "no difference: the destination holds all 7 objects that were compared", 0),
         (result(pending=3), "no difference: the destination holds all 7 objects that were compared", 0),
         (result(share=0.5), "no difference: the destination holds all 7 objects that were compared in the sample", 0),
+        (result(compared=1), "no difference: the destination holds the one object that was compared", 0),
+        (
+            result(share=0.01, compared=0),
+            "no difference: the destination holds all 0 objects that were compared in the sample",
+            0,
+        ),
+        (
+            result(share=0.01, compared=0, skipped=99),
+            "nothing was compared: the sample of 1 % has none of 99 objects",
+            3,
+        ),
+        (result(share=0.01, compared=0, skipped=99, missing=1), "1 difference: 1 missing", 4),
         (result(missing=1), "1 difference: 1 missing", 4),
         (result(missing=1, extra=2, unverifiable=9), "3 differences: 1 missing, 2 extra", 4),
         (result(catalogue=1_000, different=1), "1,001 differences: 1 different, 1,000 catalogue", 4),
         (result(unverifiable=2), "no difference was found, but 2 objects could not be verified", 3),
         (
             result(pending=3, states={RowState.QUARANTINED: 1, RowState.WAITING: 2}),
-            "no difference was found, but 1 objects could not be verified",
+            "no difference was found, but 1 object could not be verified",
             3,
         ),
     ],

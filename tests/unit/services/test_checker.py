@@ -24,6 +24,7 @@ from sync_service.models.errors import (
 from sync_service.models.findings import CheckOptions, CheckResult, Finding, Remedy, Repair
 from sync_service.services.check_results import leave_for_daemon, repairs_of
 from sync_service.services.checker import Checker
+from sync_service.services.comparison import Comparison
 from sync_service.services.retry import RetryPolicy
 from sync_service.services.tools import Tools
 from tests.fakes.catalogues import observe
@@ -94,6 +95,16 @@ async def test_an_empty_route_is_clean(rig: Rig) -> None:
     await rig.service.run_initial()
     findings, result = await check(rig)
     assert (findings, result.exit_code, result.empty_listing) == ([], ExitCode.DONE, False)
+
+
+async def test_a_restored_catalogue_is_not_compared(rig: Rig) -> None:
+    """It believes nothing of the destination before the next run, and that is said in place of a difference for each row."""
+    await synced(rig)
+    Comparison(rig.open_catalogue).distrust("another", False)
+    with pytest.raises(Temporary, match="nothing was compared: the catalogue was restored"):
+        await check(rig)
+    await rig.service.run_cycle()
+    assert await told(rig) == []
 
 
 async def test_bytes_are_compared_where_they_are_read(rig: Rig) -> None:

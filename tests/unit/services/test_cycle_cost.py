@@ -71,3 +71,14 @@ async def test_no_statement_of_a_cycle_walks_a_big_table(make_rig: Callable[...,
     assert len(unique) > 40
     bad = [(found, statement) for statement, values in unique.items() if (found := walks(rig, statement, values))]
     assert not bad, "\n".join(f"{steps}: {statement}" for steps, statement in bad)
+
+
+async def test_a_cycle_does_not_tell_bytes_that_it_does_not_know(rig: Rig) -> None:
+    """Only a first sync knows how many bytes are to be sent; zero would be a statement."""
+    rig.source.put("a", b"one")
+    await rig.service.run_initial()
+    assert ("deliver", 1, 3) in rig.observer.of("phase")
+    rig.source.put("a", b"two")
+    rig.tell("update", "a")
+    await rig.service.run_cycle()
+    assert rig.observer.of("phase")[-2] == ("deliver", 1, None)

@@ -23,7 +23,7 @@ def test_both_limits_must_be_passed(deletes: int, files: int, held: bool) -> Non
     reason = Guard(100, 10).too_many(deletes, files)
     assert (reason is not None) == held
     if reason:
-        assert f"{deletes} deletes of {files} files" in reason
+        assert f"{deletes:,} deletes of {files:,} files" in reason
 
 
 def test_without_suspicion_all_go() -> None:
@@ -44,3 +44,8 @@ def test_approved_deletes_do_not_count() -> None:
     assert judge(guard, [1, 2, 3], {1, 2}, 3, None) == Verdict([1, 2, 3], 0, "")
     verdict = judge(guard, [1, 2, 3], {1}, 3, None)
     assert (verdict.allowed, verdict.held) == ([1], 2)
+
+
+def test_one_delete_is_no_plural() -> None:
+    """The reason is read by people."""
+    assert (Guard(0, 0).too_many(1, 1) or "").startswith("1 delete of 1 file is more than MAX_DELETE (0)")

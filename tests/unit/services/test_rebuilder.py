@@ -256,14 +256,18 @@ def test_a_catalogue_on_a_server_is_not_copied(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [("yes", 0), (" YES ", 0), ("y", 6), ("", 6)])
 def test_a_person_is_asked(
-    config: SyncConfig, backup: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+    config: SyncConfig,
+    backup: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+    code: int,
 ) -> None:
     """At a terminal only a whole yes counts."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    asked: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+    monkeypatch.setattr("sys.stdin.readline", lambda: f"{answer}\n")
     assert restore_catalogue(config, backup, yes=False, trust_size=False, as_json=True) == code
-    assert len(asked) == 1
+    assert capsys.readouterr().err.count("Type yes: ") == 1
     assert prepare(config, yes=False, trust_size=False) is (code == 0)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sync_service.models.changes import FailureRecord
-from sync_service.models.errors import Denied, StorageDenied, Unreachable
+from sync_service.models.changes import Failing, FailureRecord
+from sync_service.models.errors import Denied, ExitCode, StorageDenied, Throttled, Unreachable
 from sync_service.services import reports
 from sync_service.services.reports import ERRORS_SHOWN, RunFacts, build_report, keep_report
+from sync_service.services.sync_service import exit_code_of
+from tests.unit.services.rig import Rig
 
 AT = "2026-11-21T08:00:00.000Z"
 
@@ -60,12 +63,13 @@ def test_what_happened_is_counted() -> None:
     run = facts()
     run.events.by_type.update({"create": 2})
     run.delivery.done.update(Counter(create=2, delete=1))
-    run.delivery.failed.update(Counter(update=1))
-    run.delivery.files, run.delivery.size, run.delivery.files_failed = 2, 77, 1
+    run.failing = Failing(9, {"update": 1, "delete": 2})
+    run.delivery.files, run.delivery.size = 2, 77
     run.held, run.held_reason, run.keys_scanned = 5, "too many", 9
     report = build_report(run, False, 0.0, {})
     figures = report["statistics"]
-    assert (figures["operations_processed"], figures["operations_failed"], figures["total_size"]) == (3, 1, 77)
+    assert (figures["operations_processed"], figures["operations_failed"], figures["total_size"]) == (3, 3, 77)
+    assert (figures["files_failed"], report["errors_total"]) == (1, 9)
     assert (figures["deletes_held"], figures["keys_scanned"], report["held_reason"]) == (5, 9, "too many")
     assert report["operation_counts"] == {"create": 2, "delete": 1}
     assert report["event_counts"] == {"create": 2, "errors": 0}
@@ -76,10 +80,11 @@ def test_problems_come_before_objects_and_the_list_is_cut() -> None:
     run = facts()
     run.problems = [Unreachable("no connection", subject="http://api"), Denied("wrong key")]
     run.still_failing = [failure(n, quarantined=n == 0) for n in range(ERRORS_SHOWN)]
+    run.failing = Failing(150)
     report = build_report(run, False, 0.0, {})
     errors = report["errors"]
     assert len(errors) == ERRORS_SHOWN
-    assert report["errors_total"] == ERRORS_SHOWN + 2
+    assert report["errors_total"] == 152
     assert [(e["kind"], e["file_path"], e["next_attempt"]) for e in errors[:2]] == [
         ("unreachable", "http://api", "next run"),
         ("denied", None, "next run"),
@@ -103,3 +108,33 @@ def test_a_report_that_cannot_be_kept_says_why(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("")
     with pytest.raises(StorageDenied):
         keep_report(tmp_path / "reports", "t", {"run_id": "r"})
+
+
+async def test_an_object_that_fails_in_both_rounds_of_a_first_sync_counts_once(rig: Rig) -> None:
+    """A first sync delivers twice, and what failed in between has not become two objects."""
+    for key in ("a", "bad", "worse"):
+        rig.source.put(key, b"body")
+    rig.destination.fail(Throttled("429: later"), path="bad", times=100)
+    rig.destination.fail(Throttled("429: later"), path="worse", times=100)
+    result = await rig.service.run_initial()
+    assert [operation.file_path for operation, _ in rig.destination.calls].count("bad") == 2
+    figures = result.report["statistics"]
+    assert (figures["operations_failed"], figures["files_failed"], result.report["errors_total"]) == (2, 2, 2)
+    assert (result.exit_code, result.report["success"]) == (ExitCode.PARTLY, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, ExitCode.DONE),
+        ({"failing": Failing(1, {"create": 1})}, ExitCode.PARTLY),
+        ({"still_failing": [failure(1)]}, ExitCode.PARTLY),
+        ({"held": 2}, ExitCode.GUARDED),
+        ({"held": 2, "failing": Failing(1, {"create": 1}), "still_failing": [failure(1)]}, ExitCode.GUARDED),
+        ({"held": 2, "silent": True}, ExitCode.TEMPORARY),
+        ({"held": 2, "problems": [Denied("no")]}, ExitCode.DENIED),
+    ],
+)
+def test_what_a_person_has_to_decide_is_not_hidden_by_failed_objects(changes: dict[str, Any], code: ExitCode) -> None:
+    """Held deletes are exit 6, whatever objects failed besides; only a run that did not come to its end says otherwise."""
+    assert exit_code_of(RunFacts("r1", "scan", "customer", AT, **changes)) is code

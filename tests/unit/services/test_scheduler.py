@@ -231,3 +231,9 @@ async def test_a_clock_set_back_does_not_put_the_next_run_off(bench: Bench, days
     bench.scheduler.mind_clock()
     assert (bench.scheduler.next_run() == planned) is waits
     assert bench.wait <= 0
+
+
+async def test_the_next_run_is_told_as_every_other_time(bench: Bench) -> None:
+    """With milliseconds and Z."""
+    bench.start_paused()
+    assert bench.scheduler.next_run() == NOW.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,7 @@ from sync_service.models.changes import Held, RunRecord, Totals
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueUnusable
 from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.requests import leave_approval, take_approvals
 from sync_service.services.status import State, judge_state, read_status
 from tests.contracts.catalogue_contract import failure
 from tests.fakes.catalogues import NOW, deliver_all, event_commit, ids, scan
@@ -80,6 +81,34 @@ def test_without_a_daemon_it_stops_after_three_intervals() -> None:
     later = judge_state(DONE, [run()], None, ended + timedelta(seconds=901), 300)
     assert (just[0], later[0]) == (State.UP_TO_DATE, State.STOPPED)
     assert judge_state(DONE, [run()], HOLDER, ended + timedelta(days=9), 300)[0] is State.UP_TO_DATE
+
+
+@pytest.mark.parametrize(
+    ("totals", "why"),
+    [
+        (Totals(initial_done=True, pending=1), "1 change waits for the next run"),
+        (Totals(initial_done=True, archived=1, quarantined=1), "1 object is archived at the source and waits"),
+        (Totals(initial_done=True, failed=1), "1 operation failed and is tried again"),
+        (Totals(initial_done=True, quarantined=1), "1 object is in quarantine"),
+        (Totals(initial_done=True, held=Held(1, "too many", NOW)), "1 delete is held"),
+    ],
+)
+def test_one_of_a_kind_is_said_so(totals: Totals, why: str) -> None:
+    """In the singular."""
+    assert why in judge_state(totals, [run()], HOLDER, MOMENT, 300)[1]
+
+
+def test_an_approval_that_waits_is_told(tmp_path: Path) -> None:
+    """Beside a daemon it is taken up by the next run; until then nobody is to be asked a second time."""
+    config = SyncConfig(database_path=tmp_path / "sync.db")
+    manager = fill(config.database_path)
+    manager.put_held(1, "too many", NOW)
+    assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
+    leave_approval(config.requests_dir, "r1", [(1, "a")])
+    assert "1 delete is held: too many (an approval waits for" in read_status(config, MOMENT)["routes"][0]["reason"]
+    take_approvals(config.requests_dir, lambda deletes: manager.approve(deletes, NOW))
+    assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
+    manager.close()
 
 
 def test_no_catalogue_is_a_state(tmp_path: Path) -> None:

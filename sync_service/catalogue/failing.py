@@ -1,0 +1,44 @@
+"""Failures as a whole: how many there are and since when, and all of them, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import starmap
+
+from sqlalchemy import Connection
+
+from sync_service.catalogue.dialects import asking, chunked
+from sync_service.models.changes import Failing, FailureRecord
+
+_COUNT = (
+    "SELECT operation, count(*), sum(CASE WHEN last_at >= ? THEN 1 ELSE 0 END) FROM failures WHERE route_id = ? "
+    "GROUP BY operation ORDER BY operation"
+)
+_PAGE = (
+    "SELECT id, file_path, operation, revision, kind, message, attempts, cycles, first_at, last_at, quarantined "
+    "FROM failures WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY id, operation LIMIT ?"
+)
+
+
+def failing_since(conn: Connection, route_id: int, since: str) -> Failing:
+    """How many operations are failing, and of which kinds those are that have failed since then."""
+    found = asking(conn)(_COUNT, since, route_id)
+    return Failing(sum(int(n) for _, n, _ in found), {str(kind): int(late) for kind, _, late in found if late})
+
+
+def failing_after(conn: Connection, route_id: int, last: FailureRecord | None, limit: int) -> list[FailureRecord]:
+    """The failures behind `last` (None: from the start), in order of row and operation."""
+    row_id, operation = (last.row_id, last.operation) if last is not None else (0, "")
+    found = asking(conn)(_PAGE, route_id, row_id, row_id, operation, limit)
+    return [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+
+
+def set_aside(conn: Connection, route_id: int, paths: Sequence[str]) -> set[str]:
+    """Those of `paths` whose objects are in quarantine."""
+    found: set[str] = set()
+    for part in chunked(paths):
+        marks = ", ".join("?" for _ in part)
+        query = f"SELECT file_path FROM failures WHERE route_id = ? AND quarantined = 1 AND file_path IN ({marks})"  # noqa: S608
+        found.update(str(path) for (path,) in asking(conn)(query, route_id, *part))
+    return found
