@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from scripts.local_stack import ROOT
-from sync_service.cli import app
+from sync_service import cli, cli_options
 
 COMMANDS = set(getattr(get_command(app), "commands", ()))
 

@@ -106,7 +106,7 @@ def test_an_approval_that_waits_is_told(tmp_path: Path) -> None:
     assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
     leave_approval(config.requests_dir, "r1", [(1, "a")])
     assert "1 delete is held: too many (an approval waits for" in read_status(config, MOMENT)["routes"][0]["reason"]
-    take_approvals(config.requests_dir, lambda deletes: manager.approve(deletes, NOW))
+    take_approvals(config.requests_dir, lambda deletes: manager.approve(deletes, NOW), lambda _trouble: None)
     assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
     manager.close()
 
