@@ -117,6 +117,22 @@ def test_an_unsorted_or_broken_file_is_refused(tmp_path: Path) -> None:
         list(aligned_windows(*broken(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        pytest.param([row(2), row(1)], "not sorted", id="a smaller id behind a greater one"),
+        pytest.param([row(1), row(1)], "not sorted", id="one id twice"),
+        pytest.param([("x", *row(1)[1:])], "without an id", id="no id"),
+    ],
+)
+def test_a_refusal_names_the_file(tmp_path: Path, rows: list[tuple[Any, ...]], what: str) -> None:
+    """Two files are compared: a person is told which of them cannot be used."""
+    pair = pair_of(tmp_path, [], rows)
+    with pytest.raises(SyncError, match=what) as refused:
+        list(CsvProcessor(tmp_path).diff(pair))
+    assert refused.value.subject == str(pair.after.path)
+
+
 def broken(folder: Path) -> tuple[Any, Any]:
     """A pair whose first file ends within quotes."""
     pair = pair_of(folder, [row(1)], [])
