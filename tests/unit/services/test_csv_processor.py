@@ -64,6 +64,18 @@ def test_one_row_gives_what_makes_it_equal(
     assert found == ([] if kinds is None else [Change(1, kinds)])
 
 
+def test_a_row_and_its_counterpart_stand_in_one_window(tmp_path: Path) -> None:
+    """Also where a window is one line long; what is equal on both sides is in none, and the changes are the same."""
+    before, after = [row(1), row(2), row(4)], [row(1), row(2, size=2), row(3)]
+    pair = pair_of(tmp_path, before, after)
+    assert [(len(b), len(a)) for b, a in aligned_windows(pair.before, pair.after, 1)] == [(1, 1), (0, 1), (1, 0)]
+    assert diff(tmp_path, before, after) == [
+        Change(2, (Kind.UPDATE,)),
+        Change(3, (Kind.CREATE,)),
+        Change(4, (Kind.DELETE,)),
+    ]
+
+
 STATES = st.dictionaries(
     st.integers(1, 60),
     st.tuples(
