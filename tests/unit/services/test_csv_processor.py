@@ -64,6 +64,18 @@ def test_one_row_gives_what_makes_it_equal(
     assert found == ([] if kinds is None else [Change(1, kinds)])
 
 
+def test_a_row_and_its_counterpart_stand_in_one_window(tmp_path: Path) -> None:
+    """Also where a window is one line long; what is equal on both sides is in none, and the changes are the same."""
+    before, after = [row(1), row(2), row(4)], [row(1), row(2, size=2), row(3)]
+    pair = pair_of(tmp_path, before, after)
+    assert [(len(b), len(a)) for b, a in aligned_windows(pair.before, pair.after, 1)] == [(1, 1), (0, 1), (1, 0)]
+    assert diff(tmp_path, before, after) == [
+        Change(2, (Kind.UPDATE,)),
+        Change(3, (Kind.CREATE,)),
+        Change(4, (Kind.DELETE,)),
+    ]
+
+
 STATES = st.dictionaries(
     st.integers(1, 60),
     st.tuples(
@@ -115,6 +127,22 @@ def test_an_unsorted_or_broken_file_is_refused(tmp_path: Path) -> None:
         diff(tmp_path, [("x", *row(1)[1:])], [])
     with pytest.raises(SyncError, match="without an id"):
         list(aligned_windows(*broken(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        pytest.param([row(2), row(1)], "not sorted", id="a smaller id behind a greater one"),
+        pytest.param([row(1), row(1)], "not sorted", id="one id twice"),
+        pytest.param([("x", *row(1)[1:])], "without an id", id="no id"),
+    ],
+)
+def test_a_refusal_names_the_file(tmp_path: Path, rows: list[tuple[Any, ...]], what: str) -> None:
+    """Two files are compared: a person is told which of them cannot be used."""
+    pair = pair_of(tmp_path, [], rows)
+    with pytest.raises(SyncError, match=what) as refused:
+        list(CsvProcessor(tmp_path).diff(pair))
+    assert refused.value.subject == str(pair.after.path)
 
 
 def broken(folder: Path) -> tuple[Any, Any]:

@@ -277,6 +277,37 @@ def test_a_circle_is_found(blocked: dict[int, int], circle: set[int]) -> None:
     assert found in circle if circle else found is None
 
 
+class Followed(dict[int, int]):
+    """Who waits for whom; `steps` counts how often someone is followed."""
+
+    steps = 0
+
+    def __getitem__(self, row_id: int) -> int:
+        self.steps += 1
+        return super().__getitem__(row_id)
+
+
+def test_a_long_chain_is_followed_once() -> None:
+    """A million rows that wait for each other cost a million steps, not as many for each of them."""
+    blocked = Followed({n: n + 1 for n in range(50)})
+    assert find_circle(blocked) is None
+    assert blocked.steps == len(blocked)
+
+
+async def test_each_waiting_row_is_looked_up_once_a_wave(
+    bench: Bench, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can go all chunks are gone through, and no chunk holds what another one held."""
+    monkeypatch.setattr(module, "CHUNK", 2)
+    *ids, last = delivered(bench, "a", "b", "c", "d", "e")
+    bench.lose(last)
+    for row_id, path in zip(reversed(ids), "edcb", strict=True):
+        bench.move(row_id, path)
+    bench.thread.calls.clear()
+    assert await planner.wave(dict.fromkeys(ids, RENAME), {last}) == []
+    assert bench.thread.calls.count("holders") == 2
+
+
 # ---------------------------------------------------------------- rows that change while the plan is made
 
 
