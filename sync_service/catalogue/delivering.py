@@ -106,6 +106,13 @@ def doubts(conn: Connection, route_id: int) -> list[Doubt]:
     return [Doubt(decode_operation(record.doubt), row_of(record)) for record in conn.execute(query)]
 
 
+def some_in_step(conn: Connection, route_id: int, limit: int) -> list[str]:
+    """A few paths that the destination has confirmed and nothing is pending for."""
+    pending = select(touched.c.id).where(touched.c.id == delivered.c.id).exists()
+    query = select(delivered.c.file_path).where(delivered.c.route_id == route_id, ~pending, delivered.c.doubt.is_(None))
+    return list(conn.execute(query.limit(limit)).scalars())
+
+
 def holders(conn: Connection, route_id: int, paths: Iterable[str]) -> dict[str, int]:
     """Which delivered row holds each of these paths; a settled one where an attempt in doubt is on it too."""
     found: dict[str, int] = {}

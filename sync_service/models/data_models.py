@@ -247,6 +247,7 @@ class Outcome:
 
     `certain` False: the path is held as it should be, the bytes behind it are not known. `seconds` is what the
     attempts took, with the waits between them. `at_source`: it failed because the source did not give the object.
+    `absent`: it rests on the destination's word that a path is not there.
     """
 
     operation: Operation
@@ -260,6 +261,7 @@ class Outcome:
     error: str | None = None
     seconds: float = 0.0
     at_source: bool = False
+    absent: bool = False
 
 
 # ---------------------------------------------------------------- runs

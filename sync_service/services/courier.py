@@ -178,7 +178,7 @@ class Courier:
     async def _settled_by_get(self, operation: Operation, attempts: _Attempts, error: SyncError) -> Outcome:
         """A server without a memory for keys says 404 or 409 to what it has done already: its paths tell."""
         if operation.kind is Kind.DELETE:
-            return self._done(operation, attempts, Receipt())
+            return replace(self._done(operation, attempts, Receipt()), absent=True)
         try:
             settled = await self.locate(operation, certain=attempts.count > 1)
         except Temporary as unknown:
@@ -202,7 +202,7 @@ class Courier:
             return Outcome(operation, Result.DONE, found, certain=certain and same and unclear is None)
         if (problem := unsure or unclear) is not None:
             raise problem
-        return Outcome(operation, Result.MISSING)
+        return Outcome(operation, Result.MISSING, absent=True)
 
     async def _asked(self, path: str) -> tuple[Receipt | None, Temporary | None]:
         """(what is at `path`, why that is not known): some servers answer 500 for what they do not have."""
@@ -235,6 +235,7 @@ class Courier:
             error_kind=error.kind,
             error=str(error),
             at_source=attempts.at_source,
+            absent=isinstance(error, NotAtDestination),
         )
 
 

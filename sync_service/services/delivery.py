@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_service.catalogue import looked
+from sync_service.catalogue import delivering, looked
 from sync_service.models.changes import Confirmation, Doubt, FailureRecord, Observation
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import UPLOADS, Kind, Operation, Outcome, Result
-from sync_service.models.errors import SourceMoved, SyncError, Unreadable
+from sync_service.models.errors import BadAnswer, SourceMoved, SyncError, Unreadable
+from sync_service.models.text import shown
 from sync_service.ports import Engine, Source
 from sync_service.services.concurrency import each
 from sync_service.services.courier import Courier
@@ -36,6 +37,8 @@ LOOK_AGAIN = frozenset({Result.SOURCE_MOVED, Result.MISSING, Result.STORED_WRONG
 
 _STOPPED = "halted"
 ERRORS_KEPT = 100
+WITNESSES = 3
+"""Paths that a destination is asked about which it must have, before it is believed that it does not have another."""
 
 
 @dataclass(slots=True)
@@ -256,6 +259,7 @@ class Delivery:
     async def _confirm(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
+        outcomes = await self._believed(outcomes)
         confirmations = await self._learned(outcomes)
         for outcome in outcomes:
             self._failing.ended(outcome)
@@ -270,6 +274,23 @@ class Delivery:
             await self._thread(self._catalogue.confirm, [], [failed[id(outcome)] for outcome in stuck])
         for outcome in [*outcomes, *stuck]:
             self._count(outcome, failed.get(id(outcome)))
+
+    async def _believed(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """A destination that no longer has what it has confirmed, and that nothing has changed since, is not believed where it
+        says that a path is not there: it may be another one, or somebody who answers in its place.
+        """
+        if not any(outcome.absent for outcome in outcomes):
+            return outcomes
+        paths = await self._thread(self._catalogue.within, delivering.some_in_step, WITNESSES)
+        if not paths or any([await self._has(path) for path in paths]):
+            return outcomes
+        return [_not_believed(outcome, paths[0]) if outcome.absent else outcome for outcome in outcomes]
+
+    async def _has(self, path: str) -> bool:
+        try:
+            return await self._courier.get(path) is not None
+        except SyncError:
+            return False
 
     async def _learned(self, outcomes: Sequence[Outcome]) -> list[Confirmation]:
         """What the objects' own headers told while they were sent, for rows that only a listing had shown."""
@@ -343,6 +364,11 @@ def _still_wanted(doubt: Doubt, now: Observation | None) -> bool:
     if now is None:
         return doubt.operation.kind is Kind.DELETE
     return now.row.revision == doubt.operation.revision
+
+
+def _not_believed(outcome: Outcome, path: str) -> Outcome:
+    why = f"it says that the path is not there, and says so of {shown(path)} too, which it had confirmed: not believed"
+    return replace(outcome, result=Result.UNKNOWN, error_kind=BadAnswer.kind, error=why)
 
 
 def _withheld(outcome: Outcome) -> Outcome:

@@ -40,18 +40,21 @@ class Settler:
                 return replace(outcome, result=Result.UNKNOWN)
             if (found := await self._courier.get(operation.file_path)) is not None:
                 return Outcome(operation, Result.DONE, found, certain=False)
-        return Outcome(operation, Result.MISSING)
+        return Outcome(operation, Result.MISSING, absent=operation.file_path not in taken)
 
     async def _path_change(self, operation: Operation, taken: AbstractSet[str]) -> Outcome:
         assert operation.new_path is not None
         if operation.new_path not in taken:
             return await self._courier.locate(operation)
         found = None if operation.file_path in taken else await self._courier.get(operation.file_path)
-        return Outcome(operation, Result.NOT_DONE if found is not None else Result.MISSING)
+        gone = found is None
+        return Outcome(operation, Result.MISSING if gone else Result.NOT_DONE, absent=gone)
 
     async def _in_place(self, operation: Operation, taken: AbstractSet[str]) -> Outcome:
         """A delete is not done where the path is still there. Which permissions hold after a change in doubt nobody says."""
         found = None if operation.file_path in taken else await self._courier.get(operation.file_path)
         if operation.kind is Kind.DELETE:
-            return Outcome(operation, Result.NOT_DONE if found is not None else Result.DONE)
-        return Outcome(operation, Result.DONE if found is not None else Result.MISSING, certain=False)
+            return Outcome(operation, Result.NOT_DONE if found is not None else Result.DONE, absent=found is None)
+        return Outcome(
+            operation, Result.DONE if found is not None else Result.MISSING, certain=False, absent=found is None
+        )

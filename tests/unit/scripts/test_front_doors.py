@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -9,9 +10,10 @@ import pytest
 from typer.main import get_command
 
 from scripts.local_stack import ROOT
-from sync_service import cli, cli_options
+from sync_service import cli_options
 
-COMMANDS = set(getattr(get_command(app), "commands", ()))
+importlib.import_module("sync_service.cli")
+COMMANDS = set(getattr(get_command(cli_options.app), "commands", ()))
 
 
 def named(text: str) -> set[str]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sync_service.models.errors import Denied, ExitCode, OutcomeUnknown, SourceMoved, Temporary, Unreachable
+from sync_service.models.errors import (
+    Denied,
+    ExitCode,
+    NotAtDestination,
+    OutcomeUnknown,
+    SourceMoved,
+    Temporary,
+    Unreachable,
+)
 from sync_service.services.delivery import WINDOW
 from tests.fakes.destination import Fault
 from tests.unit.services.rig import Rig
@@ -168,3 +176,30 @@ async def test_a_silent_source_is_not_waited_for_object_by_object(rig: Rig) -> N
     ended = await service.run_initial()
     assert ended.exit_code is ExitCode.TEMPORARY
     assert len(looks) < 40
+
+
+@pytest.mark.parametrize("change", ["delete", "rename", "update"])
+async def test_a_destination_that_says_404_to_everything_for_a_while(rig: Rig, change: str) -> None:
+    """It says so of files that it had confirmed, too: nothing is taken for gone, and when it is back all is as it should be."""
+    service = rig.service
+    fill(rig, "a", "b", "c")
+    await service.run_initial()
+    if change == "delete":
+        rig.source.delete("a")
+    elif change == "update":
+        fill(rig, "a", body=b"new")
+    else:
+        rig.source.rename("a", "z")
+    rig.tell(change, "a", *(["z"] if change == "rename" else []))
+    held = dict(rig.destination.files)
+    rig.destination.on_call = lambda kind, path: (
+        Fault(NotAtDestination("Not Found", status=404)) if kind not in ("get", "ping", "report") else None
+    )
+    rig.destination.files.clear()
+    ended = await service.run_cycle()
+    assert ended.report["success"] is False
+    rig.destination.heal()
+    rig.destination.files.update(held)
+    for _ in range(2):
+        await service.run_cycle()
+    assert rig.in_step()
