@@ -38,6 +38,7 @@ class Session:
         self.writing = False
         self._engine: Engine | None = None
         self._turn = threading.RLock()
+        self._inode: tuple[int, int] | None = None
         self._commits = CommitCount(path) if path is not None else None
 
     def open_writer(self, now: str, command: str, thorough: bool) -> None:
@@ -53,6 +54,7 @@ class Session:
                     self.lock.watch(self._engine, now, command)
                 migrate(self._engine, self.url)
                 self._introduce(now)
+                self._inode = self._file_inode()
                 self.writing = True
         except BaseException:
             self.close()
@@ -72,6 +74,22 @@ class Session:
             self._engine = None
         if self._commits is not None:
             self._commits.close()
+
+    def require_file(self) -> None:
+        """Raises CatalogueUnusable where the writer's file is no longer at its path: it would write what nobody can read."""
+        if self._file_inode() != self._inode:
+            raise CatalogueUnusable(
+                "the catalogue's file was removed or replaced while it was in use",
+                subject=self.name,
+                hint="Start again: with the file that is there now, or after `restore FILE` or `rebuild`",
+            )
+
+    def _file_inode(self) -> tuple[int, int] | None:
+        path = sqlite_file(self.url)
+        if path is None or not path.exists():
+            return None
+        found = path.stat()
+        return found.st_dev, found.st_ino
 
     def tell(self, trouble: str) -> None:
         """Beside the file, for readers: what ended the writer's last run."""

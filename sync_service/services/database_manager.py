@@ -370,6 +370,8 @@ class DatabaseManager:
             return figures.last_success(asking(conn), self._id(conn))
 
     def begin_run(self, run: RunRecord) -> None:
+        """Notes that a run begins; raises CatalogueUnusable where the catalogue's file is gone."""
+        self._session.require_file()
         with self._transaction() as conn:
             ledger.begin_run(conn, self._id(conn), run)
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync_service.models.changes import RunRecord
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation
 from sync_service.models.errors import CatalogueMissing, CatalogueUnusable, ExitCode, SyncError
@@ -304,3 +305,17 @@ def test_no_damage_ends_in_a_traceback(
     with patch("sync_service.catalogue.session.CHECKED_ALWAYS", 0), suppress(SyncError):
         use_as_writer(path, thorough=False)
     shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_taken_away_ends_the_next_run(tmp_path: Path, replaced: bool) -> None:
+    """A daemon would go on writing to what nobody can read, and status would speak of another file."""
+    path = tmp_path / "sync.db"
+    manager = DatabaseManager(path).open_writer(NOW)
+    manager.begin_run(RunRecord("r1", "customer", "scan", NOW))
+    path.rename(tmp_path / "elsewhere.db")
+    if replaced:
+        path.write_bytes(b"")
+    with pytest.raises(CatalogueUnusable, match="removed or replaced"):
+        manager.begin_run(RunRecord("r2", "customer", "scan", LATER))
+    manager.close()
