@@ -15,7 +15,15 @@ from sync_service.catalogue.failing import failing_since
 from sync_service.models.changes import RunRecord, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import SyncType
-from sync_service.models.errors import Archived, CatalogueMissing, ExitCode, PlanChanged, Refused, SyncError
+from sync_service.models.errors import (
+    Archived,
+    CatalogueMissing,
+    ExitCode,
+    PlanChanged,
+    Refused,
+    SyncError,
+    Unreachable,
+)
 from sync_service.ports import Destination, Engine, EventLog, Source
 from sync_service.services import status
 from sync_service.services.check_results import take_check_requests
@@ -362,7 +370,7 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
         return ExitCode.DENIED
-    if facts.silent or facts.stopped:
+    if facts.silent or facts.stopped or (kinds == {Unreachable.kind} and not facts.delivery.done):
         return ExitCode.TEMPORARY
     if facts.held:
         return ExitCode.GUARDED

@@ -80,6 +80,13 @@ async def test_an_outage_still_ends_the_run_early(rig: Rig) -> None:
     assert len(rig.destination.calls) <= 2 * WINDOW
 
 
+async def test_an_outage_is_told_as_one_however_little_there_is_to_send(rig: Rig) -> None:
+    """Exit 5: nobody could be reached, and nothing is wrong with the one object."""
+    fill(rig, "a")
+    rig.destination.on_call = lambda _kind, _path: Fault(Unreachable("no connection"))
+    assert (await rig.service.run_initial()).exit_code is ExitCode.TEMPORARY
+
+
 async def test_attempts_in_doubt_that_cannot_be_settled_hold_up_nothing(rig: Rig) -> None:
     """They are asked about when the others are through, and deletes go out as well."""
     service = rig.service
