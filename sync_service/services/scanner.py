@@ -73,8 +73,7 @@ class Scanner:
         looks = await self._looking.at([delete.file_path for delete in deletes if delete.row_id in old])
         back = [first_seen(info) for info in looks.values() if isinstance(info, ObjectInfo)]
         if back:
-            with point("returned objects noted"):
-                await self._thread(self._catalogue.within, looked.put_back, back, self._now())
+            await self._thread(self._catalogue.within, looked.put_back, back, self._now())
         errors = [look for look in looks.values() if isinstance(look, SyncError)]
         return [delete for delete in deletes if looks.get(delete.file_path) is None], next(iter(errors), None)
 

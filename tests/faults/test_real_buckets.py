@@ -225,7 +225,7 @@ async def test_an_archived_object_is_seen_and_is_no_failure_for_ever(archive: Wo
     status = archive.route.status()
     assert (status["state"], status["quarantined"], status["failed"]) == ("UP_TO_DATE", 1, 0)
     assert status["error_counts"] == {"archived": 1}
-    assert "1 objects are archived" in status["reason"]
+    assert "1 object is archived" in status["reason"]
     assert archive.held == {"warm": b"here"}
 
 
@@ -251,7 +251,7 @@ async def test_an_archived_object_does_not_hide_other_failures(archive: World) -
     await archive.route.run("initial")
     result = await archive.route.run("cycle")
     assert (int(result.exit_code), archive.route.status()["state"]) == (3, "DEGRADED")
-    assert "1 objects are in quarantine" in archive.route.status()["reason"]
+    assert "1 object is in quarantine" in archive.route.status()["reason"]
 
 
 async def test_an_object_that_is_archived_after_its_delivery(archive: World) -> None:

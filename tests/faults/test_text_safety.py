@@ -96,7 +96,7 @@ def spoilt(world: World) -> World:
 def test_commands_and_logs(spoilt: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Every command in both log formats; explain of every key; what machines read is JSON and holds the very keys."""
     world = spoilt
-    ended = require_safe(world.run("incremental-sync", "-v", expect=3, LOG_FORMAT="console"))
+    ended = require_safe(world.run("incremental-sync", "-v", expect=6, LOG_FORMAT="console"))
     assert r"\x1b[2J" in ended.said
     _explain_all(world, capsys)
     for number, command in enumerate(COMMANDS):
