@@ -205,7 +205,27 @@ HOLES = """## Holes that these proofs have found, and how they were closed
   an end, ended the reading for good; a row that was missing twice ended every scan; PostgreSQL's lock could be lost in silence.
 """
 
-TAIL = """## How to repeat it
+TAIL = """## What mutations of the core have shown
+
+mutmut 3.8.1 changed the five modules that decide what is sent, one place at a time; the share is of all mutants of the file.
+Measured on 26 November 2026, before the modules were divided anew on the same day.
+
+| module | mutants | killed | share |
+|---|---|---|---|
+| `guard.py` | 34 | 34 | 100 % |
+| `planner.py` | 294 | 288 | 98.0 % |
+| `csv_processor.py` | 286 | 273 | 95.5 % |
+| `event_processor.py` | 421 | 396 | 94.1 % |
+| `delivery.py` | 537 | 493 | 91.8 % |
+
+Those that survive change names of moments of death, words of messages, start values that a run sets anew, and sizes of
+buffers. Of the code after the division, samples were tried: planner 146 of 151, event_processor 59 of 64, delivery 42 of 50
+killed; `settling.py`, `hearing.py`, `failing.py`, `looking.py` and `looked.py` not yet.
+
+    pip install mutmut==3.8.1         # with source_paths, only_mutate and the unit tests of services/ in setup.cfg
+    mutmut run 'sync_service.services.planner*'
+
+## How to repeat it
 
     make chaos                        # about an hour; ARGS="--minutes 10" shortens it, and the page says so
     make soak                         # 30 minutes; ARGS="--minutes 5"
