@@ -223,7 +223,7 @@ async def test_the_path_that_a_renamed_row_has_left_is_asked_about(past: Past) -
     await past.initial("a")
     past.rename("a", "b")
     past.rig.destination.fail(Unreachable("no connection"), kind="rename")
-    await past.cycle(ExitCode.PARTLY)
+    await past.cycle(ExitCode.TEMPORARY)
     backup = past.back_up()
     await past.cycle()
     past.put("a", b"another one")
