@@ -6,8 +6,8 @@
 PYTHON ?=
 export PYTHON USE_DOCKER
 ARGS ?=
-# Tests run in four processes, also on fewer cores, since many of them wait for others; PARALLEL= runs them in one.
-PARALLEL ?= -n 4 --dist worksteal
+# Tests run in as many processes as there are cores, at most four; PARALLEL= runs them in one.
+PARALLEL ?= -n auto --maxprocesses 4 --dist worksteal
 dispatch := scripts/dispatch.sh
 python := .venv/bin/python
 

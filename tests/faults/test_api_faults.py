@@ -30,7 +30,7 @@ from tests.faults.canned_wire import manager_on
 from tests.faults.route import Route
 
 LARGE = b"0123456789" * 30_000
-QUICK = Timeouts(connect=0.1, idle=0.15, total=2)
+QUICK = Timeouts(connect=0.5, idle=0.5, total=3)
 EFFECT = {"create", "update", "rename", "move", "delete"}
 
 
@@ -139,7 +139,7 @@ LASTING: dict[str, tuple[dict[str, Any], set[str]]] = {
     "403": ({"status": 403}, {"denied"}),
     "reset before it is applied": ({"reset": "before"}, UNKNOWN),
     "reset after it is applied": ({"reset": "after"}, UNKNOWN),
-    "applied, then silence": ({"apply": True, "delay": 0.4}, UNKNOWN),
+    "applied, then silence": ({"apply": True, "delay": 1.2}, UNKNOWN),
     "applied, then 500": ({"apply": True, "status": 500}, UNKNOWN),
     "answer cut at 0": ({"truncate": 0}, UNKNOWN),
     "answer cut at 9": ({"truncate": 9}, UNKNOWN),
@@ -171,7 +171,7 @@ async def test_a_fault_that_lasts_and_ends(scene: Scene, name: str, waits: list[
 
 ONCE: dict[str, dict[str, Any]] = {
     "reset after it is applied": {"reset": "after"},
-    "applied, then silence": {"apply": True, "delay": 0.4},
+    "applied, then silence": {"apply": True, "delay": 1.2},
     "applied, then 500": {"apply": True, "status": 500},
     "applied, then HTML": {"apply": True, "html": True, "status": 200},
     "answer cut": {"truncate": 9},
