@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import starmap
 
 from sqlalchemy import Connection
 
+from sync_service.catalogue import figures
 from sync_service.catalogue.dialects import asking, chunked
 from sync_service.models.changes import Failing, FailureRecord
 
@@ -15,10 +14,7 @@ _COUNT = (
     "SELECT operation, count(*), sum(CASE WHEN last_at >= ? THEN 1 ELSE 0 END) FROM failures WHERE route_id = ? "
     "GROUP BY operation ORDER BY operation"
 )
-_PAGE = (
-    "SELECT id, file_path, operation, revision, kind, message, attempts, cycles, first_at, last_at, quarantined "
-    "FROM failures WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY id, operation LIMIT ?"
-)
+_PAGE = "WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY id, operation LIMIT ?"
 
 
 def failing_since(conn: Connection, route_id: int, since: str) -> Failing:
@@ -30,8 +26,7 @@ def failing_since(conn: Connection, route_id: int, since: str) -> Failing:
 def failing_after(conn: Connection, route_id: int, last: FailureRecord | None, limit: int) -> list[FailureRecord]:
     """The failures behind `last` (None: from the start), in order of row and operation."""
     row_id, operation = (last.row_id, last.operation) if last is not None else (0, "")
-    found = asking(conn)(_PAGE, route_id, row_id, row_id, operation, limit)
-    return [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+    return figures.failure_records(asking(conn), _PAGE, route_id, row_id, row_id, operation, limit)
 
 
 def set_aside(conn: Connection, route_id: int, paths: Sequence[str]) -> set[str]:

@@ -72,14 +72,17 @@ def totals(ask: Ask, route_id: int) -> Totals:
     )
 
 
+def failure_records(ask: Ask, which: str, *values: Any) -> list[FailureRecord]:
+    """The failures that `which` (SQL behind the table's name, with `?` for its values) names."""
+    columns = "id, file_path, operation, revision, kind, message, attempts, cycles, first_at, last_at, quarantined"
+    found = ask(f"SELECT {columns} FROM failures {which}", *values)  # noqa: S608 - our own words
+    return [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+
+
 def failing(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:
     """The newest failures first; archived objects, which may be many and are no one's fault, behind all others."""
-    found = ask(
-        "SELECT id, file_path, operation, revision, kind, message, attempts, cycles, first_at, last_at, quarantined "
-        "FROM failures WHERE route_id = ? ORDER BY CASE kind WHEN ? THEN 1 ELSE 0 END, last_at DESC, id LIMIT ?",
-        route_id, Archived.kind, limit,
-    )  # fmt: skip
-    failures = [replace(record, quarantined=bool(record.quarantined)) for record in starmap(FailureRecord, found)]
+    order = "ORDER BY CASE kind WHEN ? THEN 1 ELSE 0 END, last_at DESC, id LIMIT ?"
+    failures = failure_records(ask, f"WHERE route_id = ? {order}", route_id, Archived.kind, limit)
     return failures + _left_out(ask, route_id, limit - len(failures))
 
 

@@ -282,7 +282,10 @@ class Delivery:
         if not any(outcome.absent for outcome in outcomes):
             return outcomes
         paths = await self._thread(self._catalogue.within, delivering.some_in_step, WITNESSES)
-        if not paths or any([await self._has(path) for path in paths]):
+        for path in paths:
+            if await self._has(path):
+                return outcomes
+        if not paths:
             return outcomes
         return [_not_believed(outcome, paths[0]) if outcome.absent else outcome for outcome in outcomes]
 
