@@ -77,8 +77,8 @@ class Delivery:
         self._observer = tools.observer
         self._now = tools.now
         self._workers = tools.workers
-        self._hearing = Hearing(courier.ping, tools.retry.halt, tools.observer, tools.workers)
-        self._failing = Failing(max_attempts, self._hearing.answers)
+        self._hearing = Hearing(courier.ping, source.ping, tools.retry.halt, tools.observer, tools.workers)
+        self._failing = Failing(max_attempts, self._hearing.answers, self._hearing.well)
         self._settler = Settler(courier)
         self._outcomes: asyncio.Queue[Outcome | Exception] = asyncio.Queue()
         self._room = asyncio.Condition()
@@ -313,8 +313,8 @@ class Delivery:
         return {id(o): self._failing.record(o, before.get(_key(o.operation)), now) for o in outcomes}
 
     async def count_failures(self) -> None:
-        """At the end of a run: failures that came before the first answer of their side count, too."""
-        if late := self._failing.counted_late():
+        """At the end of a phase: failures that came before the first answer of their side count, too."""
+        if late := await self._failing.counted_late():
             await self._thread(self._catalogue.confirm, [], late)
 
     async def _look_again(self, outcomes: Sequence[Outcome]) -> list[Outcome]:

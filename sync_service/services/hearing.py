@@ -18,8 +18,16 @@ _PATIENCE = 5
 class Hearing:
     """Listens to the outcomes of one run at a time."""
 
-    def __init__(self, ping: Callable[[], Awaitable[None]], halt: Halt, observer: Observer, workers: int) -> None:
+    def __init__(
+        self,
+        ping: Callable[[], Awaitable[None]],
+        ping_source: Callable[[], Awaitable[None]],
+        halt: Halt,
+        observer: Observer,
+        workers: int,
+    ) -> None:
         self._ping = ping
+        self._ping_source = ping_source
         self._halt = halt
         self._observer = observer
         self._bound = max(2 * workers, _LEAST)
@@ -36,6 +44,10 @@ class Hearing:
         """Whether the side that failed here has answered others in this run."""
         return self._source if outcome.at_source else self._destination
 
+    async def well(self, at_source: bool) -> bool:
+        """Whether the source, or the destination, itself says that it is well."""
+        return await _well(self._ping_source if at_source else self._ping)
+
     async def hear(self, outcome: Outcome) -> None:
         """Halts the run where nothing but silence comes back from the destination: the rest is better tried later."""
         if outcome.result in _ANSWERS and not outcome.at_source:
@@ -48,11 +60,7 @@ class Hearing:
 
     async def _may_be_the_objects(self) -> bool:
         if self._well is None:
-            try:
-                await self._ping()
-                self._well = True
-            except SyncError:
-                self._well = False
+            self._well = await _well(self._ping)
         return self._well and self._unanswered < _PATIENCE * self._bound
 
     def _stop(self, outcome: Outcome) -> None:
@@ -66,6 +74,14 @@ class Hearing:
             operations=self._unanswered,
             error=outcome.error,
         )
+
+
+async def _well(ping: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await ping()
+    except SyncError:
+        return False
+    return True
 
 
 def source_moved(outcome: Outcome) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from sync_service.models.errors import (
@@ -11,6 +13,7 @@ from sync_service.models.errors import (
     OutcomeUnknown,
     SourceMoved,
     Temporary,
+    Throttled,
     Unreachable,
 )
 from sync_service.services.delivery import WINDOW
@@ -119,6 +122,75 @@ async def test_failures_before_the_first_answer_count_too(rig: Rig) -> None:
     await service.run_initial()
     [failure] = rig.open_catalogue.list_failures()
     assert (failure.file_path, failure.cycles, failure.quarantined) == ("a", 1, True)
+
+
+@pytest.mark.parametrize("side", [at_source, at_destination])
+async def test_an_object_that_fails_alone_is_set_aside(rig: Rig, side: Callable[[Rig, str, Exception], None]) -> None:
+    """Nothing else is there to be sent, but its side says that it is well: after so many cycles the object is given up."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 3})
+    service = rig.open()
+    fill(rig, "a")
+    await service.run_initial()
+    side(rig, "b", UNKNOWN if side is at_destination else Temporary("answered 500"))
+    fill(rig, "b")
+    rig.tell("create", "b")
+    counted = []
+    for _ in range(4):
+        await service.run_cycle()
+        [failure] = rig.open_catalogue.list_failures()
+        counted.append((failure.cycles, failure.quarantined))
+    assert counted == [(1, False), (2, False), (3, True), (3, True)]
+
+
+async def test_two_that_failed_while_others_went_through_are_set_aside_alone(rig: Rig) -> None:
+    """They were singled out before; from then on the word of a destination that is well will do."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 3})
+    service = rig.open()
+    at_destination(rig, "b/", UNKNOWN)
+    fill(rig, "a", "b/1", "b/2")
+    for _ in range(3):
+        await service.run_initial()
+    assert service.get_sync_status()["routes"][0]["quarantined"] == 2
+
+
+async def test_a_run_counts_a_failure_once(rig: Rig) -> None:
+    """A first sync delivers twice, before and after the events: that is one cycle."""
+    service = rig.service
+    at_destination(rig, "b", UNKNOWN)
+    fill(rig, "a", "b")
+    await service.run_initial()
+    [failure] = rig.open_catalogue.list_failures()
+    assert failure.cycles == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "ping_too"),
+    [
+        (("b",), UNKNOWN, True),
+        (("b", "c"), UNKNOWN, False),
+        (("b",), Throttled("slow down"), False),
+        (("b",), Denied("answered 401"), False),
+        (("b",), Unreachable("no connection"), False),
+    ],
+)
+async def test_what_may_be_an_outage_condemns_no_object(
+    rig: Rig, names: tuple[str, ...], error: Exception, ping_too: bool
+) -> None:
+    """The destination is not well, several new objects fail at once, or the answer tells of the server, not of the object."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 2})
+    service = rig.open()
+    fill(rig, "a")
+    await service.run_initial()
+    rig.destination.on_call = lambda kind, _path: Fault(error) if ping_too or kind != "ping" else None
+    fill(rig, *names)
+    for name in names:
+        rig.tell("create", name)
+    for _ in range(4):
+        await service.run_cycle()
+    assert {(failure.cycles, failure.quarantined) for failure in rig.open_catalogue.list_failures()} == {(0, False)}
+    rig.destination.heal()
+    await service.run_cycle()
+    assert rig.in_step()
 
 
 async def test_a_new_version_is_not_held_up_by_the_doubt_about_an_old_one(rig: Rig) -> None:
