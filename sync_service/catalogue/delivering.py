@@ -12,7 +12,7 @@ from sync_service.catalogue.doubts import decode_operation, encode_operation
 from sync_service.catalogue.observing import ROW_FIELDS, row_of
 from sync_service.catalogue.running_totals import add_delivered, drop_delivered
 from sync_service.catalogue.tables import delivered, observed, touched
-from sync_service.models.changes import Confirmation, Doubt
+from sync_service.models.changes import Doubt
 from sync_service.models.crashpoints import passing
 from sync_service.models.data_models import (
     PATH_CHANGES,
@@ -62,21 +62,21 @@ def mark(conn: Connection, route_id: int, operations: Sequence[Operation]) -> No
     )
 
 
-def confirm(conn: Connection, route_id: int, confirmations: Sequence[Confirmation]) -> None:
+def confirm(conn: Connection, route_id: int, outcomes: Sequence[Outcome]) -> None:
     """Writes what is certain now: done, certainly not done, or gone from the destination. Unknown stays in doubt."""
-    by_result: dict[Result, list[Confirmation]] = {}
-    for confirmation in confirmations:
-        by_result.setdefault(confirmation.outcome.result, []).append(confirmation)
+    by_result: dict[Result, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_result.setdefault(outcome.result, []).append(outcome)
     for result, group in by_result.items():
         if result is Result.DONE:
             _done(conn, route_id, group)
         elif result is Result.MISSING:
-            drop_delivered(conn, route_id, [c.outcome.operation.row_id for c in group])
+            drop_delivered(conn, route_id, [o.operation.row_id for o in group])
         elif result is Result.STORED_WRONG:
-            _stored_wrong(conn, [c.outcome for c in group])
+            _stored_wrong(conn, group)
         elif result is not Result.UNKNOWN:
-            release(conn, route_id, [c.outcome.operation for c in group])
-    leave_in_step(conn, [c.outcome.operation.row_id for c in confirmations])
+            release(conn, route_id, [o.operation for o in group])
+    leave_in_step(conn, [o.operation.row_id for o in outcomes])
 
 
 def release(conn: Connection, route_id: int, operations: Sequence[Operation]) -> None:
@@ -179,8 +179,7 @@ _ATTRIBUTES = ", ".join(
 """What an outcome tells of attributes; where it is not certain, nothing is known of them and the wish is sent again."""
 
 
-def _done(conn: Connection, route_id: int, group: Sequence[Confirmation]) -> None:
-    done = [c.outcome for c in group]
+def _done(conn: Connection, route_id: int, done: Sequence[Outcome]) -> None:
     execute_many(
         conn,
         f"UPDATE delivered SET {_ATTRIBUTES}, "  # noqa: S608 - our own text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, delete
@@ -17,22 +18,26 @@ T = TypeVar("T")
 IN_LIMIT = 500
 
 ROWS_AT_ONCE = 100
-"""Rows of one INSERT in SQLite. Its driver hands Python's lock over for each statement, and while the event loop is busy
+"""Rows of one statement in SQLite. Its driver hands Python's lock over for each statement, and while the event loop is busy
 it gets it back late: row by row that takes longer than the work itself.
 """
 
-_VALUES = re.compile(r"VALUES (\(\?(?:, \?)*\))")
+_INSERT = re.compile(r"VALUES (\(\?(?:, \?)*\))")
+_UPDATE = re.compile(r"(UPDATE \w+ SET .+?) WHERE (.+)", re.DOTALL)
+_DELETE = re.compile(r"(DELETE FROM \w+) WHERE (\w+ = \?(?: AND \w+ = \?)*)")
+_UPDATE_FROM = (3, 33)
+"""The SQLite that learned UPDATE ... FROM."""
 
 
 def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
     """Runs `statement`, written with `?` for its values, once for each of `rows`. Returns how many rows it met in all."""
     met, done = 0, 0
-    if conn.dialect.name == "sqlite" and _VALUES.search(statement):
+    if len(rows) >= ROWS_AT_ONCE and conn.dialect.name == "sqlite" and (whole := _of_many_rows(statement)):
         while len(rows) - done >= ROWS_AT_ONCE:
             part = rows[done : done + ROWS_AT_ONCE]
-            met += conn.exec_driver_sql(
-                _of_many_rows(statement), tuple(value for row in part for value in row)
-            ).rowcount
+            if _names_a_row_twice(statement, part):
+                break
+            met += conn.exec_driver_sql(whole, tuple(value for row in part for value in row)).rowcount
             done += ROWS_AT_ONCE
     if done < len(rows):
         met += conn.exec_driver_sql(_of_dialect(conn, statement), [tuple(row) for row in rows[done:]]).rowcount
@@ -40,8 +45,32 @@ def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]
 
 
 @lru_cache
-def _of_many_rows(statement: str) -> str:
-    return _VALUES.sub(lambda found: f"VALUES {', '.join([found[1]] * ROWS_AT_ONCE)}", statement)
+def _of_many_rows(statement: str) -> str | None:
+    """`statement` for ROWS_AT_ONCE rows of values at once; None where it cannot be said so."""
+    if _INSERT.search(statement):
+        return _INSERT.sub(lambda found: f"VALUES {_lists(found[1])}", statement)
+    each = f"({', '.join('?' * statement.count('?'))})"
+    if found := _DELETE.fullmatch(statement):
+        names = ", ".join(condition.partition(" = ")[0] for condition in found[2].split(" AND "))
+        return f"{found[1]} WHERE ({names}) IN (VALUES {_lists(each)})"
+    if sqlite3.sqlite_version_info >= _UPDATE_FROM and (found := _UPDATE.fullmatch(statement)):
+        numbers = count(1)
+        change, condition = (re.sub(r"\?", lambda _: f"told.column{next(numbers)}", part) for part in found.groups())
+        return f"{change} FROM (VALUES {_lists(each)}) AS told WHERE {condition}"
+    return None
+
+
+def _lists(values: str) -> str:
+    return ", ".join([values] * ROWS_AT_ONCE)
+
+
+def _names_a_row_twice(statement: str, rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether an UPDATE has two lines for one row: in one statement only one of them would count."""
+    found = _UPDATE.fullmatch(statement)
+    if found is None:
+        return False
+    keys = found[2].count("?")
+    return len({tuple(row[-keys:]) for row in rows}) < len(rows)
 
 
 def asking(conn: Connection) -> Ask:

@@ -15,7 +15,7 @@ from sync_service.catalogue.running_totals import add_observed, drop_observed
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import delivered, meta, observed, touched
 from sync_service.models.changes import Known, Observation, Pending
-from sync_service.models.data_models import Listed, Row, Seen
+from sync_service.models.data_models import Kind, Listed, Outcome, Result, Row, Seen
 
 _COLUMNS = tuple(column.name for column in observed.columns)
 _LISTED_COLUMNS = ("id", "route_id", "file_path", "size", "etag", "last_modified", "revision")
@@ -112,27 +112,28 @@ def remove_observed(conn: Connection, route_id: int, ids: Sequence[int], now: st
     touch(conn, route_id, ids, now, cause)
 
 
-def learn(conn: Connection, observations: Sequence[Observation]) -> None:
-    """Fills in attributes that an attempt read together with the bytes; the rows keep their revision and stay in step."""
+_SAID = ", ".join(
+    f"{name} = coalesce(nullif(?, seen_{seen}), {name}), seen_{seen} = ?"
+    for name, seen in (("permissions", "permissions"), ("owner", "owner"), ('"group"', "group"))
+)
+"""The rule of `observations.seen_again`: the word of the metadata where it is a new one, else what was wanted already."""
+
+
+def learn(conn: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Fills in what the headers of objects told while they were sent, for rows that only a listing had shown. A row keeps its
+    revision, since nothing else is wanted by it; one that is of another version by now learns nothing.
+    """
+    rows = []
+    for outcome in outcomes:
+        info = outcome.info
+        if outcome.result is Result.DONE and outcome.operation.kind is Kind.CREATE and info is not None:
+            said = [told for told in (info.permissions, info.owner, info.group) for _ in range(2)]
+            rows.append((*said, info.file_type or None, info.version_id, outcome.operation.row_id, info.etag))
     execute_many(
         conn,
-        'UPDATE observed SET permissions = ?, owner = ?, "group" = ?, file_type = ?, version_id = ?, '
-        "seen_permissions = ?, seen_owner = ?, seen_group = ? WHERE id = ? AND revision = ?",
-        [
-            (
-                r.permissions,
-                r.owner,
-                r.group,
-                r.file_type,
-                r.version_id,
-                s.permissions,
-                s.owner,
-                s.group,
-                r.id,
-                r.revision,
-            )
-            for r, s in ((o.row, o.seen) for o in observations)
-        ],
+        f"UPDATE observed SET {_SAID}, file_type = coalesce(?, file_type), version_id = ? "  # noqa: S608 - our own text
+        "WHERE id = ? AND etag = ?",
+        rows,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sync_service.models.data_models import Listed, Operation, Outcome, Poison, Row, Seen
+from sync_service.models.data_models import Listed, Operation, Poison, Row, Seen
 from sync_service.models.errors import Archived
 
 
@@ -142,14 +142,6 @@ class Doubt:
 
     operation: Operation
     row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """An outcome and what its attempt learned of the object, to be written together."""
-
-    outcome: Outcome
-    learned: Observation | None = None
 
 
 LEFT_OUT = "left_out"

@@ -117,9 +117,8 @@ class Courier:
             receipt = await self._retry.call(lambda: self._attempt(operation, attempts))
         except SyncError as error:
             ended = await self._ended(operation, attempts, error)
-        else:
-            ended = self._done(operation, attempts, receipt)
-        return replace(ended, seconds=self._monotonic() - attempts.began)
+            return replace(ended, seconds=self._monotonic() - attempts.began)
+        return self._done(operation, attempts, receipt)
 
     async def _attempt(self, operation: Operation, attempts: _Attempts) -> Receipt:
         attempts.count += 1
@@ -219,11 +218,11 @@ class Courier:
         """What the destination holds at `path`; repeated like everything else."""
         return await self._retry.call(lambda: self._destination.get(path))
 
-    @staticmethod
-    def _done(operation: Operation, attempts: _Attempts, receipt: Receipt) -> Outcome:
+    def _done(self, operation: Operation, attempts: _Attempts, receipt: Receipt) -> Outcome:
         done = attempts.operation or operation
         sent = done.size if done.kind in UPLOADS else 0
-        return Outcome(done, Result.DONE, receipt, attempts.info, max(1, attempts.count), sent)
+        seconds = self._monotonic() - attempts.began
+        return Outcome(done, Result.DONE, receipt, attempts.info, max(1, attempts.count), sent, seconds=seconds)
 
     @staticmethod
     def _failed(operation: Operation, attempts: _Attempts, result: Result, error: SyncError) -> Outcome:

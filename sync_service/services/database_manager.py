@@ -19,7 +19,6 @@ from sync_service.catalogue.session import Session
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta, routes
 from sync_service.models.changes import (
-    Confirmation,
     Doubt,
     EventCommit,
     Explanation,
@@ -34,7 +33,7 @@ from sync_service.models.changes import (
     ScanStatus,
     Totals,
 )
-from sync_service.models.data_models import Operation, Row
+from sync_service.models.data_models import Operation, Outcome, Row
 from sync_service.models.errors import CatalogueMissing, SyncError
 from sync_service.services.concurrency import P, T
 
@@ -289,17 +288,17 @@ class DatabaseManager:
 
     def confirm(
         self,
-        confirmations: Sequence[Confirmation],
+        outcomes: Sequence[Outcome],
         failed: Sequence[FailureRecord],
         told: Sequence[OperationRecord] = (),
     ) -> None:
-        """Outcomes, what their attempts learned, the failures among them, and their history: one transaction."""
+        """Outcomes with what their attempts learned, the failures among them, and their history: one transaction."""
         with self._transaction() as conn:
             route_id = self._id(conn)
-            observing.learn(conn, [c.learned for c in confirmations if c.learned is not None])
-            delivering.confirm(conn, route_id, confirmations)
+            observing.learn(conn, outcomes)
+            delivering.confirm(conn, route_id, outcomes)
             ledger.clear_failures(
-                conn, [key for c in confirmations for key in ledger.failures_over(c.outcome.operation)]
+                conn, [key for outcome in outcomes for key in ledger.failures_over(outcome.operation)]
             )
             ledger.put_failures(conn, route_id, failed)
             history.add(conn, route_id, told, OPERATIONS_KEPT)

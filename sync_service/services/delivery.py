@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.catalogue import delivering, looked
-from sync_service.models.changes import Confirmation, Doubt, FailureRecord, Observation
+from sync_service.models.changes import Doubt, FailureRecord, Observation
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import UPLOADS, Kind, Operation, Outcome, Result
 from sync_service.models.errors import BadAnswer, SourceMoved, SyncError, Unreadable
@@ -30,6 +30,12 @@ WINDOW = 200
 
 OUTSTANDING = 1_000
 """Operations that may be marked and not yet confirmed, over all windows."""
+
+TOGETHER = 300
+"""Outcomes that are confirmed in one transaction, where so many come within LINGER."""
+
+LINGER = 0.2
+"""Seconds that an outcome waits for others to be confirmed with; not at all where no others are on their way."""
 
 FAILED = frozenset({Result.REFUSED, Result.NOT_DONE, Result.UNKNOWN, Result.STORED_WRONG})
 LOOK_AGAIN = frozenset({Result.SOURCE_MOVED, Result.MISSING, Result.STORED_WRONG})
@@ -220,13 +226,20 @@ class Delivery:
 
     async def _ended(self) -> list[Outcome]:
         """The outcomes that have come since the last time, at least one. Raises what broke the engine: nobody waits for ever."""
-        batch: list[Outcome] = []
-        while not batch or (not self._outcomes.empty() and len(batch) < OUTSTANDING):
-            outcome = await self._outcomes.get()
-            if isinstance(outcome, Exception):
-                raise outcome
-            batch.append(outcome)
+        batch = [await self._outcome()]
+        try:
+            async with asyncio.timeout(LINGER):
+                while len(batch) < min(self._outstanding, TOGETHER):
+                    batch.append(await self._outcome())
+        except TimeoutError:
+            pass
         return batch
+
+    async def _outcome(self) -> Outcome:
+        outcome = await self._outcomes.get()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def _wait_for_room(self, size: int) -> None:
         async with self._room:
@@ -260,14 +273,13 @@ class Delivery:
         if not outcomes:
             return
         outcomes = await self._believed(outcomes)
-        confirmations = await self._learned(outcomes)
         for outcome in outcomes:
             self._failing.ended(outcome)
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         now = self._now()
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
         with point("outcomes confirmed"):
-            await self._thread(self._catalogue.confirm, confirmations, list(failed.values()), told)
+            await self._thread(self._catalogue.confirm, outcomes, list(failed.values()), told)
         stuck = await self._look_again([o for o in outcomes if source_moved(o)])
         if stuck:
             failed |= await self._failures(stuck)
@@ -294,16 +306,6 @@ class Delivery:
             return await self._courier.get(path) is not None
         except SyncError:
             return False
-
-    async def _learned(self, outcomes: Sequence[Outcome]) -> list[Confirmation]:
-        """What the objects' own headers told while they were sent, for rows that only a listing had shown."""
-        creates = [
-            o for o in outcomes if o.result is Result.DONE and o.operation.kind is Kind.CREATE and o.info is not None
-        ]
-        rows: dict[int, Observation] = {}
-        if creates:
-            rows = await self._thread(self._catalogue.observations_by_id, [o.operation.row_id for o in creates])
-        return [Confirmation(o, learned_of(o, rows.get(o.operation.row_id))) for o in outcomes]
 
     async def _failures(self, outcomes: Sequence[Outcome]) -> dict[int, FailureRecord]:
         if not outcomes:
@@ -383,14 +385,6 @@ def _withheld(outcome: Outcome) -> Outcome:
 def _to_be_planned_again(outcome: Outcome) -> bool:
     """Halted before it began, or found not done while it was settled: no failure."""
     return outcome.error_kind == _STOPPED or (outcome.result is Result.NOT_DONE and outcome.error_kind is None)
-
-
-def learned_of(outcome: Outcome, known: Observation | None) -> Observation | None:
-    """The row with the attributes that came with its bytes; it keeps its revision, since nothing else is wanted by it."""
-    if known is None or outcome.info is None or known.row.etag != outcome.info.etag:
-        return None
-    learned = seen_again(known, outcome.info)
-    return replace(learned, row=replace(learned.row, revision=known.row.revision))
 
 
 def _key(operation: Operation) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sync_service.models.changes import FailureRecord, Observation
 from sync_service.models.data_models import PATH_CHANGES, Kind, Operation, Row
@@ -37,12 +37,20 @@ def operation_for(kind: Kind, before: Row | None, after: Row | None) -> Operatio
     if kind in PATH_CHANGES:
         assert before is not None
         return path_change(before, after.file_path, after.revision)
-    operation = Operation(kind, after.id, after.revision, after.file_path, version_id=after.version_id)
-    if kind is not Kind.CHANGE_PERMISSION:
-        operation = replace(operation, size=after.size, etag=after.etag, file_type=after.file_type)
-    if kind is not Kind.UPDATE:
-        operation = replace(operation, permissions=after.permissions, owner=after.owner, group=after.group)
-    return operation
+    content, attributes = kind is not Kind.CHANGE_PERMISSION, kind is not Kind.UPDATE
+    return Operation(
+        kind,
+        after.id,
+        after.revision,
+        after.file_path,
+        size=after.size if content else 0,
+        etag=after.etag if content else "",
+        version_id=after.version_id,
+        permissions=after.permissions if attributes else None,
+        owner=after.owner if attributes else None,
+        group=after.group if attributes else None,
+        file_type=after.file_type if content else None,
+    )
 
 
 def path_change(before: Row, new_path: str, revision: int) -> Operation:

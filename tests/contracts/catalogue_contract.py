@@ -21,10 +21,11 @@ from sync_service.models.changes import (
     ScanStatus,
     Wish,
 )
-from sync_service.models.data_models import Kind, Operation, Poison, Result
+from sync_service.models.data_models import Kind, ObjectInfo, Operation, Poison, Result, Seen
 from sync_service.models.errors import CatalogueLocked, CatalogueMissing, SyncError
 from sync_service.services import database_manager
 from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.observations import seen_again
 from tests.fakes.catalogues import (
     LATER,
     NOW,
@@ -362,17 +363,44 @@ class CatalogueContract:
         deliver(catalogue, create_of(catalogue, "a"), result=Result.REFUSED)
         assert (catalogue.delivered_count(), catalogue.totals().pending) == (0, 1)
 
-    def test_what_an_attempt_learned_is_written_with_it(self, catalogue: DatabaseManager) -> None:
-        """Attributes that came with the bytes fill the observed row of that revision."""
+    @pytest.mark.parametrize("told", [{}, {"permissions": "600", "owner": "me"}, {"mode": "644", "group": "g"}])
+    @pytest.mark.parametrize(
+        ("wanted", "seen"),
+        [
+            ({}, Seen()),
+            ({"permissions": "640", "owner": "you", "group": "them", "file_type": "image/png"}, Seen()),
+            ({"permissions": "777"}, Seen("600", "me", "g", "05", 7)),
+            ({"permissions": "644", "owner": "you"}, Seen("644", "you")),
+        ],
+    )
+    def test_what_an_attempt_learned_is_as_after_another_look(
+        self, catalogue: DatabaseManager, wanted: dict[str, str], seen: Seen, told: dict[str, str]
+    ) -> None:
+        """Headers that came with the bytes say what a look would have said; it keeps its revision and is in step."""
+        observe(catalogue, [replace(observation("a", **wanted), seen=seen)], [], NOW)
+        operation = create_of(catalogue, "a")
+        catalogue.mark([operation])
+        held = catalogue.observations_by_id([operation.row_id])[operation.row_id]
+        info = ObjectInfo("a", 1, "e1", held.row.last_modified, "text/plain", "v7", told)
+        looked = seen_again(held, info)
+        row = looked.row
+        sent = replace(
+            operation, permissions=row.permissions, owner=row.owner, group=row.group, file_type=row.file_type
+        )
+        catalogue.confirm([replace(outcome(sent), info=info)], [])
+        after = catalogue.observations_by_id([operation.row_id])[operation.row_id]
+        assert after == replace(looked, row=replace(looked.row, revision=held.row.revision))
+        assert catalogue.totals().pending == 0
+
+    def test_headers_of_another_version_teach_nothing(self, catalogue: DatabaseManager) -> None:
+        """The object has changed while it was sent."""
         scan(catalogue, "a")
         operation = create_of(catalogue, "a")
         catalogue.mark([operation])
-        learned = observation("a", operation.row_id, permissions="600", owner="me", file_type="text/plain")
-        confirmation = outcome(operation, permissions="600", owner="me")
-        catalogue.confirm([type(confirmation)(confirmation.outcome, learned)], [])
+        info = ObjectInfo("a", 1, "another", "t", "text/plain", None, {"permissions": "600"})
+        catalogue.confirm([replace(outcome(operation), info=info)], [])
         row = catalogue.observations_by_id([operation.row_id])[operation.row_id].row
-        assert (row.permissions, row.owner, row.file_type) == ("600", "me", "text/plain")
-        assert catalogue.totals().pending == 0
+        assert (row.permissions, row.file_type) == (None, None)
 
     def test_a_look_during_delivery_changes_what_is_pending(self, catalogue: DatabaseManager) -> None:
         """Rows that are gone on both sides, or are again as delivered, are pending no more."""

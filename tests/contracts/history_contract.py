@@ -18,8 +18,8 @@ from tests.fakes.catalogues import LATER, NOW, create_of, event_commit, ids, obs
 def done(catalogue: DatabaseManager, operation: Operation, at: str = NOW, result: Result = Result.DONE) -> None:
     """One operation, marked and confirmed with its line of the history."""
     catalogue.mark([operation])
-    confirmation = outcome(operation, result, internal_id=f"i{operation.row_id}")
-    catalogue.confirm([confirmation], [], [record_of(confirmation.outcome, at, "run")])
+    ended = outcome(operation, result, internal_id=f"i{operation.row_id}")
+    catalogue.confirm([ended], [], [record_of(ended, at, "run")])
 
 
 def told(records: list[OperationRecord]) -> list[tuple[str, str, str | None, str]]:
@@ -47,7 +47,7 @@ class HistoryContract:
         """Each that ended, newest first: what, how, when, in which run, with the destination's id and the error's words."""
         scan(catalogue, "a")
         refused = replace(
-            outcome(create_of(catalogue, "a"), Result.REFUSED).outcome,
+            outcome(create_of(catalogue, "a"), Result.REFUSED),
             error_kind="refused",
             error="413 " + "x" * 5000,
             attempts=3,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from sync_service.catalogue import delivering, observing
-from sync_service.models.changes import Confirmation, EventCommit, Observation, ScanCommit
+from sync_service.models.changes import EventCommit, Observation, ScanCommit
 from sync_service.models.data_models import Kind, Listed, ObjectInfo, Operation, Outcome, Receipt, Result, Row, Seen
 from sync_service.services.database_manager import DatabaseManager
 
@@ -51,11 +51,9 @@ def create_of(catalogue: DatabaseManager, path: str) -> Operation:
     return Operation(Kind.CREATE, row.id, row.revision, row.file_path, size=row.size, etag=row.etag)
 
 
-def outcome(
-    operation: Operation, result: Result = Result.DONE, *, certain: bool = True, **receipt: str
-) -> Confirmation:
+def outcome(operation: Operation, result: Result = Result.DONE, *, certain: bool = True, **receipt: str) -> Outcome:
     info = ObjectInfo(operation.file_path, operation.size, operation.etag, MODIFIED, "text/plain")
-    return Confirmation(Outcome(operation, result, Receipt(**receipt), info, certain=certain))  # type: ignore[arg-type]
+    return Outcome(operation, result, Receipt(**receipt), info, certain=certain)  # type: ignore[arg-type]
 
 
 def deliver(catalogue: DatabaseManager, *operations: Operation, result: Result = Result.DONE) -> None:

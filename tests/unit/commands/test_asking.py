@@ -11,7 +11,7 @@ import pytest
 from sync_service import bootstrap
 from sync_service.commands.explain import explain_key, verdict_of
 from sync_service.commands.retry import retry
-from sync_service.models.changes import Confirmation, FailureRecord, Observation
+from sync_service.models.changes import FailureRecord, Observation
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation, Outcome, Receipt, Result, Row, Seen
 from sync_service.models.errors import CatalogueMissing, ConfigurationError
@@ -58,7 +58,7 @@ def refuse(catalogue: DatabaseManager) -> Operation:
         NOW,
         True,
     )
-    catalogue.confirm([Confirmation(outcome)], [failure])
+    catalogue.confirm([outcome], [failure])
     return operation
 
 
@@ -82,7 +82,7 @@ def test_a_delivered_object_is_in_step(catalogue: DatabaseManager) -> None:
     """After a verified answer both sides hold the same."""
     operation = create_of(catalogue)
     catalogue.mark([operation])
-    catalogue.confirm([Confirmation(Outcome(operation, Result.DONE, Receipt("id-1", 3)))], [])
+    catalogue.confirm([Outcome(operation, Result.DONE, Receipt("id-1", 3))], [])
     assert verdict_of(catalogue.explain(KEY), KEY).startswith("in step")
 
 
@@ -90,7 +90,7 @@ def test_a_lost_object_is_to_be_deleted(catalogue: DatabaseManager) -> None:
     """What the source no longer has and the destination still holds goes with the next run."""
     operation = create_of(catalogue)
     catalogue.mark([operation])
-    catalogue.confirm([Confirmation(Outcome(operation, Result.DONE, Receipt("id-1", 3)))], [])
+    catalogue.confirm([Outcome(operation, Result.DONE, Receipt("id-1", 3))], [])
     observe(catalogue, [], [operation.row_id], NOW)
     assert verdict_of(catalogue.explain(KEY), KEY).endswith("the next run deletes it")
 

@@ -47,8 +47,8 @@ def confirm(
 ) -> None:
     made.mark([operation])
     ended = outcome(operation, result, internal_id="id\u202e1")
-    ended = replace(ended, outcome=replace(ended.outcome, error=error, attempts=1 + bool(error)))
-    made.confirm([ended], [], [record_of(ended.outcome, at, "r1")])
+    ended = replace(ended, error=error, attempts=1 + bool(error))
+    made.confirm([ended], [], [record_of(ended, at, "r1")])
 
 
 def printed(config: SyncConfig, key: str, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from sync_service.engines.in_process import InProcessEngine
 from sync_service.models.data_models import Kind, Operation, Outcome, Result
 
@@ -56,3 +58,17 @@ async def test_leaving_early_ends_what_is_under_way() -> None:
     await stream.aclose()  # type: ignore[attr-defined]
     await asyncio.sleep(0)
     assert sorted(ended) == [0, 1, 2]
+
+
+async def test_a_defect_reaches_whoever_waits() -> None:
+    """An operation that breaks the engine does not leave its window waiting for ever."""
+
+    async def carry(operation: Operation) -> Outcome:
+        if operation.row_id == 1:
+            raise RuntimeError("a defect")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        async for _ in InProcessEngine(carry, 3).deliver(operations(9)):
+            pass

@@ -11,7 +11,7 @@ import pytest
 
 from sync_service.engines.in_process import InProcessEngine
 from sync_service.models.changes import FailureRecord, Observation
-from sync_service.models.data_models import Kind, ObjectInfo, Operation, Outcome, Receipt, Result, Row, Seen
+from sync_service.models.data_models import Kind, Operation, Outcome, Receipt, Result, Row, Seen
 from sync_service.models.errors import (
     Denied,
     OutcomeUnknown,
@@ -23,7 +23,7 @@ from sync_service.models.errors import (
 )
 from sync_service.services import delivery as module
 from sync_service.services.courier import Courier, idempotency_key
-from sync_service.services.delivery import Delivery, learned_of
+from sync_service.services.delivery import Delivery
 from sync_service.services.failing import failure_of
 from sync_service.services.planner import operation_for
 from tests.fakes.catalogues import observe
@@ -626,18 +626,6 @@ def test_a_failure_counts_attempts_and_cycles(
         first_at,
     )
     assert (found.kind, found.message, found.last_at, found.revision) == ("k", "m", NOW, 4)
-
-
-def test_only_the_same_content_teaches() -> None:
-    """Headers of another version, or none, say nothing of the row."""
-    info = ObjectInfo("a", 1, "e1", "t", "image/png")
-    known = Observation(Row(1, "a", 1, "e1", "t", revision=4), Seen())
-    done = outcome(Result.DONE, info=info)
-    learned = learned_of(done, known)
-    assert learned is not None and (learned.row.file_type, learned.row.revision) == ("image/png", 4)
-    assert learned_of(done, Observation(Row(1, "a", 1, "e2", "t"), Seen())) is None
-    assert learned_of(done, None) is None
-    assert learned_of(outcome(Result.DONE), known) is None
 
 
 async def test_permissions_in_doubt_are_not_believed(bench: Bench, delivery: Delivery) -> None:

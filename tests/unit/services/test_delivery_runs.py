@@ -161,3 +161,56 @@ async def test_a_source_that_moves_behind_a_lost_answer_is_observed_again(bench:
     assert (doubts(bench), delivery.counts.again, delivery.counts.failed) == (["create a"], True, {})
     assert bench.observed() == {"a": (a.row_id, bench.source.info("a").etag)}
     await delivery.stop()
+
+
+class Held:
+    """An engine that gives one outcome at once, and the others when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def deliver(self, window: Sequence[Operation]) -> AsyncIterator[Outcome]:
+        for operation in window:
+            yield Outcome(operation, Result.DONE)
+            await self.go_on.wait()
+
+    async def close(self) -> None: ...
+
+
+async def test_a_long_upload_holds_up_no_confirmation(
+    bench: Bench, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is confirmed a moment later, however long the others of its window take."""
+    monkeypatch.setattr("sync_service.services.delivery.LINGER", 0)
+    engine = Held()
+    delivery._engine = engine
+    confirmed = confirmations(bench, delivery)
+    await delivery.send(put(bench, "a", "b", "c"))
+    assert await asyncio.wait_for(confirmed.get(), 30) == 1
+    assert doubts(bench) == ["create b", "create c"]
+    engine.go_on.set()
+    await delivery.drain()
+    assert doubts(bench) == []
+
+
+async def test_what_ends_together_is_confirmed_together(
+    bench: Bench, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit for each of a million objects would cost more than the objects; the last ones wait for nobody."""
+    monkeypatch.setattr("sync_service.services.delivery.LINGER", 3600)
+    confirmed = confirmations(bench, delivery)
+    await asyncio.wait_for(delivery.run(put(bench, *map(str, range(150)))), 60)
+    assert [confirmed.get_nowait() for _ in range(confirmed.qsize())] == [150]
+
+
+def confirmations(bench: Bench, delivery: Delivery) -> asyncio.Queue[int]:
+    """How many outcomes are confirmed each time."""
+    loop, sizes = asyncio.get_running_loop(), asyncio.Queue[int]()
+    confirm = bench.catalogue.confirm
+
+    def counted(outcomes: Sequence[Outcome], *more: Sequence[object]) -> None:
+        confirm(outcomes, *more)  # type: ignore[arg-type]
+        loop.call_soon_threadsafe(sizes.put_nowait, len(outcomes))
+
+    delivery._catalogue.confirm = counted  # type: ignore[method-assign]
+    return sizes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_service.models.changes import Confirmation, FailureRecord
+from sync_service.models.changes import FailureRecord
 from sync_service.models.data_models import Kind, Operation, Outcome, Receipt, Result, Row
 from sync_service.services import planner as module
 from sync_service.services.csv_processor import Change
@@ -42,7 +42,7 @@ def delivered(bench: Bench, *paths: str) -> list[int]:
 def confirm(bench: Bench, operation: Operation, result: Result = Result.DONE) -> None:
     """The operation was marked, and ended so."""
     bench.catalogue.mark([operation])
-    bench.catalogue.confirm([Confirmation(Outcome(operation, result, Receipt()))], [])
+    bench.catalogue.confirm([Outcome(operation, result, Receipt())], [])
 
 
 def quarantine(bench: Bench, operation: Operation) -> None:
@@ -51,7 +51,7 @@ def quarantine(bench: Bench, operation: Operation) -> None:
         operation.row_id, operation.file_path, str(operation.kind), operation.revision, "refused", "no", 1, 1, NOW, NOW, True
     )  # fmt: skip
     bench.catalogue.mark([operation])
-    bench.catalogue.confirm([Confirmation(Outcome(operation, Result.REFUSED))], [failure])
+    bench.catalogue.confirm([Outcome(operation, Result.REFUSED)], [failure])
 
 
 async def carried_out(bench: Bench, planner: Planner, waiting: dict[int, tuple[Kind, ...]]) -> list[list[str]]:
