@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sync_service import __version__, bootstrap
@@ -52,9 +53,10 @@ def run_daemon(config: SyncConfig, *, verbose: bool = False, quiet: bool = False
         live_reload.run_reloading([*(["-v"] if verbose else []), *(["-q"] if quiet else [])])
     metrics = Metrics(__version__)
     observer = bootstrap.make_observer(config, quiet=quiet, verbose=verbose, metrics=metrics)
+    begin_log = partial(bootstrap.begin_log, quiet="warning" if quiet else "", verbose=verbose)
     catalogue = bootstrap.open_catalogue(config, "daemon")
     try:
-        return run(lambda halt: Daemon(config, catalogue, observer, metrics, halt).run())
+        return run(lambda halt: Daemon(config, catalogue, observer, metrics, halt, begin_log).run())
     finally:
         catalogue.close()
 
@@ -63,13 +65,20 @@ class Daemon:
     """One process, one route, until it is stopped."""
 
     def __init__(
-        self, config: SyncConfig, catalogue: DatabaseManager, observer: Observer, metrics: Metrics, halt: Halt
+        self,
+        config: SyncConfig,
+        catalogue: DatabaseManager,
+        observer: Observer,
+        metrics: Metrics,
+        halt: Halt,
+        begin_log: Callable[[SyncConfig], None],
     ) -> None:
         self._config = config
         self._catalogue = catalogue
         self._observer = observer
         self._metrics = metrics
         self._halt = halt
+        self._begin_log = begin_log
         self._reloads: set[asyncio.Task[None]] = set()
 
     async def run(self) -> ExitCode:
@@ -112,6 +121,7 @@ class Daemon:
             self._observer.problem("the new settings cannot be used, the old ones stay", error=str(error))
             return
         old, self._in_force = self._in_force, new
+        self._begin_log(config)
         self._scheduler.replace(new.service)
         self._observer.note("the settings were read anew")
         await self._scheduler.run_ended()

@@ -65,7 +65,8 @@ class Bench:
         self.halt = Halt()
         self.app: Any = None
         self.catalogue = bootstrap.open_catalogue(config, "test")
-        self.daemon = Daemon(config, self.catalogue, self.observer, Metrics("test"), self.halt)
+        self.logs_begun: list[SyncConfig] = []
+        self.daemon = Daemon(config, self.catalogue, self.observer, Metrics("test"), self.halt, self.logs_begun.append)
 
     def adapters(self, config: SyncConfig) -> bootstrap.Adapters:
         known(config)
@@ -168,6 +169,18 @@ async def test_status_and_metrics_tell_by_the_settings_in_force(bench: Bench, mo
     for path in ("/status", "/metrics"):
         await ask(bench.app, path)
     assert asked == [300, 300, 77, 77]
+    await bench.stop()
+
+
+async def test_the_log_is_written_by_the_settings_in_force(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its level and form change with SIGHUP; with settings that cannot be used they stay."""
+    await bench.start()
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    await bench.reload()
+    assert [config.log_level for config in bench.logs_begun] == ["debug"]
+    monkeypatch.setenv("STATUS_PORT", "1")
+    await bench.reload()
+    assert len(bench.logs_begun) == 1
     await bench.stop()
 
 
