@@ -57,12 +57,12 @@ def lenient_object(body: bytes, label: str) -> Json:
         raise BadAnswer(f"{label}: the answer is {_kind(body)}, not JSON") from None
 
 
-def plain_text(value: object, name: str, label: str, subject: str = "") -> str | None:
+def plain_text(value: object, name: str, label: str, subject: str = "", limit: int = _TEXT_LIMIT) -> str | None:
     """Text (or a number as text) that an answer may leave out. Raises BadAnswer for what cannot be kept as text."""
     if value is None:
         return None
     text = str(value) if type(value) is int else value
-    if not isinstance(text, str) or len(text) > _TEXT_LIMIT or "\0" in text or _has_surrogate(text):
+    if not isinstance(text, str) or len(text) > limit or "\0" in text or _has_surrogate(text):
         raise BadAnswer(f"{label}: the answer's {name} is not usable text", subject=subject)
     return text
 

@@ -26,15 +26,19 @@ _PARSE_IN_THREAD = _MIB // 4
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for a connection, for a silence, and for a call: `total`, and what its size takes at the floor rate."""
+    """Seconds for a connection, for a silence, and for a call: `total`, and what its size takes at the floor rate.
+
+    `report` is all that a run report gets: the next run would have to wait for a server that never answers one.
+    """
 
     connect: float = 10.0
     idle: float = 120.0
     total: float = 300.0
+    report: float = 30.0
     floor_rate: float = 64 * 1024.0
 
-    def of(self, size: int) -> aiohttp.ClientTimeout:
-        total = self.total + size / self.floor_rate
+    def of(self, request: Request) -> aiohttp.ClientTimeout:
+        total = self.report if request.report else self.total + request.size / self.floor_rate
         return aiohttp.ClientTimeout(total=total, sock_connect=self.connect, sock_read=self.idle)
 
 
@@ -61,6 +65,7 @@ class Request:
     size: int = 0
     limit: int = ANSWER_LIMIT
     lenient: bool = False
+    report: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -116,7 +121,7 @@ class Transport:
             URL(server.url + request.endpoint + query, encoded=True),
             data=request.body,
             headers=server.token.headers | request.headers,
-            timeout=self.timeouts.of(request.size),
+            timeout=self.timeouts.of(request),
             allow_redirects=False,
         ) as response:
             passing("answer's headers received")

@@ -18,6 +18,9 @@ from sync_service.models.crashpoints import passing
 from sync_service.models.errors import BadAnswer, Refused, StoredWrong
 
 EVENT_LIST_LIMIT = 32 * 1024 * 1024
+CURSOR_LIMIT = 6 * 1024
+"""Characters of a cursor: it goes back in the address of the next call, of which servers take about 8 KiB."""
+
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -157,7 +160,7 @@ class InfrastructureAPI:
         events = answer.get("events")
         if not isinstance(events, list):
             raise BadAnswer(f"{label}: the answer has no list of events")
-        cursor = plain_text(answer.get("next_cursor"), "next_cursor", label) or None
+        cursor = plain_text(answer.get("next_cursor"), "next_cursor", label, limit=CURSOR_LIMIT) or None
         # A server that gives cursors and says nothing of more is asked again until a page is empty.
         has_more = answer.get("has_more", cursor is not None and bool(events))
         return EventList(events, cursor, has_more is True)
@@ -167,7 +170,7 @@ class InfrastructureAPI:
         body = json.dumps(report, default=str, sort_keys=True).encode("ascii")
         key = hashlib.sha256(body).hexdigest()
         request = Request(
-            "POST", "/reportResults", "reportResults", body=body, content_type="application/json", key=key
+            "POST", "/reportResults", "reportResults", body=body, content_type="application/json", key=key, report=True
         )
         await self._transport.call(self._events, request)
 
