@@ -52,6 +52,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
     ((poison,),) = ask(texts, route_id, LEFT_OUT)
     scan = scan_state(ask, route_id)
     ((unread,),) = ask(f"{texts} AND received_at > ?", route_id, LEFT_OUT, scan.finished_at or "")
+    ((agreed,),) = ask("SELECT max(approved_at) FROM approvals WHERE route_id = ?", route_id)
     (done,) = _only(ask("SELECT initial_done FROM routes WHERE id = ?", route_id))
     return Totals(
         files=files,
@@ -61,6 +62,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
         quarantined=sum(number for _, quarantined, number in kinds if quarantined) + poison,
         oldest_pending=oldest,
         held=held(ask, route_id),
+        approved_at=agreed,
         poison=int(poison),
         archived=sum(number for kind, quarantined, number in kinds if quarantined and kind == Archived.kind),
         unread_events=int(unread),

@@ -272,6 +272,7 @@ class Totals:
 
     `archived` of the quarantined objects only wait to be restored at the source.
     `unread_events` are those in quarantine since the last full scan: what they may have told is not known before the next.
+    `approved_at` is when a person last agreed to deletes that are still to go.
     `unverified` says why nothing delivered is believed yet (`restored`, `rebuilt`).
     """
 
@@ -285,6 +286,7 @@ class Totals:
     unread_events: int = 0
     oldest_pending: str | None = None
     held: Held | None = None
+    approved_at: str | None = None
     scan: ScanState = field(default_factory=lambda: ScanState(ScanStatus.NONE))
     initial_done: bool = False
     error_counts: dict[str, int] = field(default_factory=dict)

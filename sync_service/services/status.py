@@ -176,7 +176,7 @@ def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bo
     if totals.unverified is not None:
         reasons.append(_UNVERIFIED.get(totals.unverified, totals.unverified))
     if totals.held is not None:
-        reasons.append(_held(totals.held, approved))
+        reasons.append(_held(totals.held, approved or _agreed_since(totals, last)))
     if objects := totals.quarantined - totals.poison - totals.archived:
         reasons.append(f"{_objects(objects)} in quarantine (refused, or failed too often)")
     if totals.unread_events:
@@ -191,6 +191,11 @@ def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bo
     elif last is not None and last.success is False and not reasons:
         reasons.append(_first_error(last))
     return reasons
+
+
+def _agreed_since(totals: Totals, last: RunRecord | None) -> bool:
+    """Whether a person has agreed to deletes since the last run, which could not know of it."""
+    return totals.approved_at is not None and (last is None or totals.approved_at > last.started_at)
 
 
 def _objects(number: int) -> str:

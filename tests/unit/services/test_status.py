@@ -20,7 +20,7 @@ from sync_service.services.database_manager import DatabaseManager
 from sync_service.services.requests import leave_approval, take_approvals
 from sync_service.services.status import State, judge_state, read_status
 from tests.contracts.catalogue_contract import failure
-from tests.fakes.catalogues import NOW, deliver_all, event_commit, ids, scan
+from tests.fakes.catalogues import LATER, NOW, deliver_all, event_commit, ids, scan
 from tests.real_postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
@@ -91,6 +91,8 @@ def test_without_a_daemon_it_stops_after_three_intervals() -> None:
         (Totals(initial_done=True, failed=1), "1 operation failed and is tried again"),
         (Totals(initial_done=True, quarantined=1), "1 object is in quarantine"),
         (Totals(initial_done=True, held=Held(1, "too many", NOW)), "1 delete is held"),
+        (Totals(initial_done=True, held=Held(1, "too many", NOW), approved_at=LATER), "an approval waits for"),
+        (Totals(initial_done=True, held=Held(1, "too many", NOW), approved_at=NOW), "approve-deletes lets them go"),
     ],
 )
 def test_one_of_a_kind_is_said_so(totals: Totals, why: str) -> None:
@@ -106,8 +108,8 @@ def test_an_approval_that_waits_is_told(tmp_path: Path) -> None:
     assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
     leave_approval(config.requests_dir, "r1", [(1, "a")])
     assert "1 delete is held: too many (an approval waits for" in read_status(config, MOMENT)["routes"][0]["reason"]
-    take_approvals(config.requests_dir, lambda deletes: manager.approve(deletes, NOW), lambda _trouble: None)
-    assert "approve-deletes lets them go" in read_status(config, MOMENT)["routes"][0]["reason"]
+    take_approvals(config.requests_dir, lambda deletes: manager.approve(deletes, LATER), lambda _trouble: None)
+    assert "an approval waits for" in read_status(config, MOMENT)["routes"][0]["reason"]
     manager.close()
 
 
