@@ -42,25 +42,19 @@ LOOK_AGAIN = frozenset({Result.SOURCE_MOVED, Result.MISSING, Result.STORED_WRONG
 """Results after which the same cycle looks at the row once more and goes another round."""
 
 _STOPPED = "halted"
-ERRORS_KEPT = 100
 WITNESSES = 3
 """Paths that a destination is asked about which it must have, before it is believed that it does not have another."""
 
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What became of a cycle's operations. `errors` holds the first hundred failed ones, `unlooked` says why a changed object
-    could not be looked at.
-    """
+    """What a cycle has done; what failed is in the catalogue. `unlooked` says why a changed object could not be looked at."""
 
     done: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
     files: int = 0
-    files_failed: int = 0
     size: int = 0
     again: bool = False
     unlooked: SyncError | None = None
-    errors: list[tuple[Outcome, FailureRecord | None]] = field(default_factory=list)
 
 
 class Delivery:
@@ -135,7 +129,7 @@ class Delivery:
         chosen = await self._doubts_of(doubts, failed_before)
         if not chosen:
             return 0
-        self._observer.note("attempts left in doubt are settled first", operations=len(chosen))
+        self._observer.note("attempts left in doubt are settled", operations=len(chosen))
         taken = await self._taken(doubts)
         for start in range(0, len(chosen), WINDOW):
             window = chosen[start : start + WINDOW]
@@ -285,7 +279,7 @@ class Delivery:
             failed |= await self._failures(stuck)
             await self._thread(self._catalogue.confirm, [], [failed[id(outcome)] for outcome in stuck])
         for outcome in [*outcomes, *stuck]:
-            self._count(outcome, failed.get(id(outcome)))
+            self._count(outcome, id(outcome) in failed)
 
     async def _believed(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """A destination that no longer has what it has confirmed, and that nothing has changed since, is not believed where it
@@ -341,7 +335,7 @@ class Delivery:
         shown = {known.row.id: look.row.etag for known, look in looks if look is not None}
         return [_withheld(o) for o in outcomes if shown.get(o.operation.row_id) == o.operation.etag]
 
-    def _count(self, outcome: Outcome, failure: FailureRecord | None) -> None:
+    def _count(self, outcome: Outcome, failed: bool) -> None:
         operation, counts = outcome.operation, self.counts
         if self._keep_results:
             self._results[operation.row_id] = outcome.result
@@ -354,14 +348,8 @@ class Delivery:
             counts.done[str(operation.kind)] += 1
             counts.files += operation.kind in UPLOADS
             counts.size += outcome.sent_bytes
-        elif (
-            failure is not None and outcome.result is not Result.STORED_WRONG and outcome.error_kind != SourceMoved.kind
-        ):
+        elif failed and outcome.result is not Result.STORED_WRONG and outcome.error_kind != SourceMoved.kind:
             self.failed.add(operation.row_id)
-            counts.failed[str(operation.kind)] += 1
-            counts.files_failed += operation.kind in UPLOADS
-            if len(counts.errors) < ERRORS_KEPT:
-                counts.errors.append((outcome, failure))
 
 
 def _still_wanted(doubt: Doubt, now: Observation | None) -> bool:

@@ -141,7 +141,7 @@ async def test_a_halt_between_mark_and_call_takes_the_mark_back(bench: Bench, de
     sent = len(bench.destination.files)
     assert sent < len(operations)
     assert bench.catalogue.delivered_count() == sent
-    assert (doubts(bench), delivery.counts.failed, bench.catalogue.list_failures()) == ([], {}, [])
+    assert (doubts(bench), delivery.failed, bench.catalogue.list_failures()) == ([], set(), [])
 
 
 async def test_stop_leaves_what_is_on_its_way_in_doubt(bench: Bench) -> None:
@@ -208,7 +208,7 @@ async def test_a_refusal_is_recorded_and_final(bench: Bench, delivery: Delivery)
     assert holding(bench, a.row_id) is None
     [failure] = bench.catalogue.list_failures()
     assert (failure.file_path, failure.kind, failure.quarantined, failure.cycles) == ("a", "refused", True, 1)
-    assert (delivery.counts.failed, delivery.counts.files_failed, len(delivery.counts.errors)) == ({"create": 1}, 1, 1)
+    assert (delivery.failed, delivery.counts.done) == ({a.row_id}, {"create": 1})
 
 
 async def test_an_unknown_outcome_stays_in_doubt(bench: Bench, delivery: Delivery) -> None:
@@ -232,16 +232,6 @@ async def test_an_outage_condemns_nobody(bench: Bench) -> None:
         await delivery.stop()
 
 
-async def test_the_errors_that_are_kept_are_bounded(
-    bench: Bench, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All are counted, the first ones are told."""
-    monkeypatch.setattr(module, "ERRORS_KEPT", 2)
-    bench.destination.fail(Refused("no", status=422), times=9)
-    await delivery.run(put(bench, "a", "b", "c"))
-    assert (delivery.counts.failed["create"], len(delivery.counts.errors)) == (3, 2)
-
-
 async def test_success_ends_a_failure(bench: Bench, delivery: Delivery) -> None:
     """The record goes with the confirmation."""
     bench.destination.fail(Unreachable("no connection"))
@@ -260,7 +250,7 @@ async def test_a_source_that_moved_is_observed_again(bench: Bench, delivery: Del
     else:
         bench.source.delete("a")
     await delivery.run([a])
-    assert (delivery.counts.again, delivery.counts.failed, bench.catalogue.list_failures()) == (True, {}, [])
+    assert (delivery.counts.again, delivery.failed, bench.catalogue.list_failures()) == (True, set(), [])
     expected = {"a": (a.row_id, bench.source.info("a").etag)} if change == "changed" else {}
     assert bench.observed() == expected
 
@@ -282,7 +272,7 @@ async def test_stored_wrong_is_repaired_as_a_new_effect(bench: Bench, delivery: 
     await delivery.run([a])
     assert holding(bench, a.row_id) == ("a", "?")
     assert planned(bench, Kind.UPDATE, a.row_id).revision == a.revision + 1
-    assert (delivery.counts.again, delivery.counts.failed) == (True, {})
+    assert (delivery.counts.again, delivery.failed) == (True, set())
 
 
 async def test_a_create_teaches_the_row_what_its_headers_said(bench: Bench, delivery: Delivery) -> None:
@@ -353,7 +343,7 @@ async def test_a_new_cycle_tries_again(bench: Bench, delivery: Delivery) -> None
     await delivery.run(operations)
     bench.destination.heal()
     delivery.begin()
-    assert (delivery.silent, bench.halt.is_set, delivery.counts.failed) == (False, False, {})
+    assert (delivery.silent, bench.halt.is_set, delivery.failed) == (False, False, set())
     await delivery.run(operations)
     assert len(bench.destination.files) == 30
 
@@ -550,7 +540,7 @@ async def test_what_is_found_not_done_is_no_failure(bench: Bench, delivery: Deli
         bench.rewrite(a, permissions="600", **({"file_path": "x"} if kind is Kind.RENAME else {}))
     bench.catalogue.mark([planned(bench, kind, a)])
     await settle_all(delivery)
-    assert (doubts(bench), delivery.counts.failed, bench.catalogue.list_failures()) == ([], {}, [])
+    assert (doubts(bench), delivery.failed, bench.catalogue.list_failures()) == ([], set(), [])
 
 
 @pytest.mark.parametrize("kind", [Kind.RENAME, Kind.DELETE, Kind.CHANGE_PERMISSION])

@@ -122,20 +122,15 @@ async def test_each_end_is_told_with_its_bytes(bench: Bench, delivery: Delivery)
     assert sorted(outcome.operation.text for outcome in bench.observer.outcomes) == ["create a", "create bb"]
 
 
-async def test_failures_are_counted_and_kept_with_their_records(bench: Bench, delivery: Delivery) -> None:
-    """Files are what was to be sent; a delete that is refused is a failed operation and no failed file."""
+async def test_failures_are_kept_with_their_records(bench: Bench, delivery: Delivery) -> None:
+    """Of every kind of operation."""
     [gone] = await delivered(bench, delivery, "gone")
     bench.lose(gone)
     bench.destination.fail(Refused("no", status=422), times=9)
     await delivery.run([*put(bench, "a", "b"), planned(bench, Kind.DELETE, gone)])
-    counts = delivery.counts
-    assert (counts.failed, counts.files_failed) == ({"create": 2, "delete": 1}, 2)
-    kept = [(outcome.operation.text, failure.file_path, failure.kind) for outcome, failure in counts.errors if failure]
-    assert sorted(kept) == [
-        ("create a", "a", "refused"),
-        ("create b", "b", "refused"),
-        ("delete gone", "gone", "refused"),
-    ]
+    kept = [(failure.operation, failure.file_path, failure.kind) for failure in bench.catalogue.list_failures()]
+    assert sorted(kept) == [("create", "a", "refused"), ("create", "b", "refused"), ("delete", "gone", "refused")]
+    assert len(delivery.failed) == 3
 
 
 async def test_one_look_that_fails_leaves_the_others(bench: Bench, delivery: Delivery) -> None:
@@ -158,7 +153,7 @@ async def test_a_source_that_moves_behind_a_lost_answer_is_observed_again(bench:
     bench.destination.fail(OutcomeUnknown("no answer"), applied=True)
     bench.source.before = lambda call, _: bench.source.put("a", b"other") if bench.destination.calls else None  # type: ignore[assignment, func-returns-value]
     await delivery.run([a])
-    assert (doubts(bench), delivery.counts.again, delivery.counts.failed) == (["create a"], True, {})
+    assert (doubts(bench), delivery.counts.again, delivery.failed) == (["create a"], True, set())
     assert bench.observed() == {"a": (a.row_id, bench.source.info("a").etag)}
     await delivery.stop()
 
