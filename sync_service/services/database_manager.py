@@ -23,7 +23,6 @@ from sync_service.models.changes import (
     EventCommit,
     Explanation,
     FailureRecord,
-    Known,
     Observation,
     OperationRecord,
     Relook,
@@ -192,10 +191,6 @@ class DatabaseManager:
             intake.clear_missing(conn, self._id(conn))
             intake.put_scan_state(conn, self._id(conn), state)
         return state
-
-    def known_between(self, after: str | None, upto: str | None) -> list[Known]:
-        with self._transaction() as conn:
-            return observing.known_between(conn, self._id(conn), after, upto)
 
     def commit_scan(self, state: ScanState, commit: ScanCommit, now: str) -> ScanState:
         """One stretch of the listing with where it got to, in one transaction."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_service.catalogue import delivering, intake
+from sync_service.catalogue import delivering, intake, observing
 from sync_service.models.changes import (
     EventRecord,
     EventState,
@@ -171,9 +171,9 @@ class CatalogueContract:
         """All of keys.json is stored and given back byte for byte, ordered as S3 orders keys."""
         keys = sorted({key for key in KEYS if "\x00" not in key}, key=str.encode)
         scan(catalogue, *keys)
-        assert [row.file_path for row in catalogue.known_between(None, None)] == keys
+        assert [row.file_path for row in catalogue.within(observing.known_between, None, None)] == keys
         middle = len(keys) // 2
-        between = catalogue.known_between(keys[2], keys[middle])
+        between = catalogue.within(observing.known_between, keys[2], keys[middle])
         assert [row.file_path for row in between] == keys[3 : middle + 1]
         assert set(catalogue.observations_at(keys)) == set(keys)
 
@@ -187,7 +187,10 @@ class CatalogueContract:
         seen = observation("b", known["b"], size=9, etag="e2", revision=2)
         catalogue.settle_missing([known["a"]], [seen], [known["a"], known["b"]], LATER)
         assert catalogue.within(intake.missing, 0, 10) == [known["c"]]
-        assert [(r.file_path, r.size) for r in catalogue.known_between(None, None)] == [("b", 9), ("c", 1)]
+        assert [(r.file_path, r.size) for r in catalogue.within(observing.known_between, None, None)] == [
+            ("b", 9),
+            ("c", 1),
+        ]
         catalogue.begin_scan(LATER, None)
         assert catalogue.within(intake.missing, 0, 10) == []
 

@@ -43,7 +43,7 @@ def event_commit(
 
 def ids(catalogue: DatabaseManager) -> dict[str, int]:
     """path -> id of every observed row."""
-    return {row.file_path: row.id for row in catalogue.known_between(None, None)}
+    return {row.file_path: row.id for row in catalogue.within(observing.known_between, None, None)}
 
 
 def create_of(catalogue: DatabaseManager, path: str) -> Operation:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sync_service.catalogue import observing
 from sync_service.models.errors import SyncError
 from sync_service.services import scanner
 from sync_service.services.scanner import Scanner
@@ -177,7 +178,7 @@ async def scan(bench: Bench, answer: Callable[[Asked], object]) -> str | None:
 
 
 def paths(bench: Bench) -> set[str]:
-    return {known.file_path for known in bench.catalogue.known_between(None, None)}
+    return {known.file_path for known in bench.catalogue.within(observing.known_between, None, None)}
 
 
 @pytest.mark.parametrize("group", range(GROUPS))

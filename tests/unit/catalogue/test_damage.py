@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync_service.catalogue import observing
 from sync_service.models.changes import RunRecord
 from sync_service.models.config import SyncConfig
 from sync_service.models.data_models import Kind, Operation
@@ -88,7 +89,7 @@ def use_as_writer(path: Path, thorough: bool = True) -> None:
     try:
         manager.open_writer(LATER, thorough=thorough)
         manager.totals()
-        manager.known_between(None, None)
+        manager.within(observing.known_between, None, None)
         manager.doubts()
         before(manager), after(manager), before(manager, full=True), after(manager, full=True)
         scan(manager, "zz/new")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sync_service.catalogue import observing
 from sync_service.models.changes import Observation
 from sync_service.models.data_models import Event, EventType, Receipt, Row, Seen
 from sync_service.services.concurrency import CatalogueThread
@@ -85,7 +86,7 @@ class Bench:
 
     def observed(self) -> dict[str, tuple[int, str]]:
         """Path -> (row id, content) of the observed rows, as far as the paths are among those of the tests."""
-        found = self.catalogue.known_between(None, None)
+        found = self.catalogue.within(observing.known_between, None, None)
         return {known.file_path: (known.id, known.etag) for known in found}
 
 
