@@ -27,8 +27,11 @@ LISTED_ALL = ""
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
+    """Keys of a listing, where it goes on (None: nowhere), and its last key so far."""
+
     entries: list[Listed]
     token: str | None
+    last_key: str | None
 
 
 class Scanner:
@@ -143,24 +146,27 @@ class Scanner:
         return replace(state, suspicion=state.suspicion or "the listing is empty, and the destination is not")
 
     async def _stretches(self, state: ScanState) -> AsyncIterator[_Stretch]:
-        """Pages put together to stretches; the next page is on its way while a stretch is compared and committed."""
-        entries: list[Listed] = []
-        last_key = state.last_key
-        upcoming = asyncio.create_task(self._page(state.token))
+        """Pages put together to stretches; the next one is listed while a stretch is compared and committed."""
+        upcoming = asyncio.create_task(self._stretch(state.last_key, state.token))
         try:
             while True:
-                page = await upcoming
-                last_key = _follows(last_key, page)
-                entries += page.entries
-                if page.next_token is not None:
-                    upcoming = asyncio.create_task(self._page(page.next_token))
-                if page.next_token is None or len(entries) >= STRETCH:
-                    yield _Stretch(entries, page.next_token)
-                    entries = []
-                if page.next_token is None:
+                stretch = await upcoming
+                if stretch.token is not None:
+                    upcoming = asyncio.create_task(self._stretch(stretch.last_key, stretch.token))
+                yield stretch
+                if stretch.token is None:
                     return
         finally:
             upcoming.cancel()
+
+    async def _stretch(self, last_key: str | None, token: str | None) -> _Stretch:
+        entries: list[Listed] = []
+        while True:
+            page = await self._page(token)
+            last_key, token = _follows(last_key, page), page.next_token
+            entries += page.entries
+            if token is None or len(entries) >= STRETCH:
+                return _Stretch(entries, token, last_key)
 
     async def _page(self, token: str | None) -> ListingPage:
         if self._retry.halt.is_set:
@@ -170,7 +176,7 @@ class Scanner:
 
     async def _compare(self, after: str | None, stretch: _Stretch) -> ScanCommit:
         """What the stretch changes. The last one reaches to the end of the observed rows."""
-        last_key = stretch.entries[-1].key if stretch.entries else after
+        last_key = stretch.last_key
         known: list[Known] = []
         if stretch.token is None or last_key is not None:
             listed = {entry.key for entry in stretch.entries}
