@@ -218,6 +218,7 @@ async def test_what_is_shown_and_never_given_is_a_failure(rig: Rig) -> None:
     assert (ended.exit_code, ended.report["success"]) == (ExitCode.PARTLY, False)
     [error] = ended.report["errors"]
     assert (error["file_path"], error["kind"]) == ("a", "unreadable")
+    assert "shows this version and does not give it: answered 404" in error["message"]
     assert set(rig.destination.contents) == {"b"}
     rig.source.before = None
     await service.run_initial()
