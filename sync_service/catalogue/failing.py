@@ -20,11 +20,18 @@ _PAGE = "WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY 
 def failing_since(conn: Connection, route_id: int, since: str) -> Failing:
     """How many operations are failing, and of which kinds those are that have failed since then."""
     found = asking(conn)(_COUNT, since, route_id)
+    if silent := len(unanswered(conn, route_id)):
+        found.append(("look", silent, silent))
     return Failing(sum(int(n) for _, n, _ in found), {str(kind): int(late) for kind, _, late in found if late})
 
 
+def unanswered(conn: Connection, route_id: int) -> list[FailureRecord]:
+    """The keys that the source does not answer for, in order."""
+    return figures.unanswered_records(asking(conn), route_id)
+
+
 def failing_after(conn: Connection, route_id: int, last: FailureRecord | None, limit: int) -> list[FailureRecord]:
-    """The failures behind `last` (None: from the start), in order of row and operation."""
+    """The failed operations behind `last` (None: from the start), in order of row and operation."""
     row_id, operation = (last.row_id, last.operation) if last is not None else (0, "")
     return figures.failure_records(asking(conn), _PAGE, route_id, row_id, row_id, operation, limit)
 

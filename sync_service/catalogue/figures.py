@@ -9,7 +9,18 @@ from itertools import starmap
 from typing import Any
 
 from sync_service.catalogue.stored import stored
-from sync_service.models.changes import LEFT_OUT, FailureRecord, Held, RunRecord, ScanState, ScanStatus, Totals
+from sync_service.models.changes import (
+    CHECK,
+    GONE,
+    LEFT_OUT,
+    UNANSWERED,
+    FailureRecord,
+    Held,
+    RunRecord,
+    ScanState,
+    ScanStatus,
+    Totals,
+)
 from sync_service.models.errors import Archived
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -45,6 +56,9 @@ def totals(ask: Ask, route_id: int) -> Totals:
     kinds = ask(
         "SELECT kind, quarantined, count(*) FROM failures WHERE route_id = ? GROUP BY kind, quarantined", route_id
     )
+    ((pending_looks, unanswered),) = ask(_UNANSWERED_COUNT, route_id, GONE, CHECK)
+    if unanswered:
+        kinds.append((UNANSWERED, False, unanswered))
     ((left_out,),) = ask("SELECT count(*) FROM quarantine WHERE route_id = ? AND reason = ?", route_id, LEFT_OUT)
     if left_out:
         kinds.append((LEFT_OUT, True, left_out))
@@ -57,7 +71,8 @@ def totals(ask: Ask, route_id: int) -> Totals:
     return Totals(
         files=files,
         size=size,
-        pending=pending,
+        pending=pending + int(pending_looks),
+        unanswered=int(unanswered),
         failed=sum(number for _, quarantined, number in kinds if not quarantined),
         quarantined=sum(number for _, quarantined, number in kinds if quarantined) + poison,
         oldest_pending=oldest,
@@ -85,7 +100,27 @@ def failing(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:
     """The newest failures first; archived objects, which may be many and are no one's fault, behind all others."""
     order = "ORDER BY CASE kind WHEN ? THEN 1 ELSE 0 END, last_at DESC, id LIMIT ?"
     failures = failure_records(ask, f"WHERE route_id = ? {order}", route_id, Archived.kind, limit)
-    return failures + _left_out(ask, route_id, limit - len(failures))
+    archived = [failure for failure in failures if failure.kind == Archived.kind]
+    found = failures[: len(failures) - len(archived)] + unanswered_records(ask, route_id, limit) + archived
+    return (found + _left_out(ask, route_id, limit))[:limit]
+
+
+_UNANSWERED = "FROM relooks r WHERE r.route_id = ? AND r.reason NOT IN (?, ?)"
+_UNANSWERED_COUNT = (
+    "SELECT coalesce(sum(CASE WHEN EXISTS (SELECT 1 FROM observed o JOIN touched t ON t.id = o.id WHERE "  # noqa: S608
+    f"o.route_id = r.route_id AND o.file_path = r.file_path) THEN 0 ELSE 1 END), 0), count(*) {_UNANSWERED}"
+)
+"""How many keys the source does not answer for that nothing else is pending of, and how many in all."""
+
+
+def unanswered_records(ask: Ask, route_id: int, limit: int | None = None) -> list[FailureRecord]:
+    """The keys that the source does not answer for: no operation is known of them yet, so `look` is what fails."""
+    query = f"SELECT r.file_path, r.attempts, r.reason {_UNANSWERED} ORDER BY r.file_path"
+    found = ask(query if limit is None else f"{query} LIMIT {int(limit)}", route_id, GONE, CHECK)
+    return [
+        FailureRecord(0, path, "look", 0, UNANSWERED, why, attempts, attempts, "", "", False)
+        for path, attempts, why in found
+    ]
 
 
 def _left_out(ask: Ask, route_id: int, limit: int) -> list[FailureRecord]:

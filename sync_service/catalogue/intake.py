@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sync_service.catalogue.dialects import chunked, delete_ids, execute_many
 from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import events, quarantine, relooks, routes, scan_missing, scans
-from sync_service.models.changes import GONE, LEFT_OUT, EventRecord, Relook, ScanState, ScanStatus, Wish
+from sync_service.models.changes import CHECK, GONE, LEFT_OUT, EventRecord, Relook, ScanState, ScanStatus, Wish
 from sync_service.models.data_models import Poison
 from sync_service.models.event_identity import content_hash
 from sync_service.models.text import escaped
@@ -120,6 +120,16 @@ def put_relooks(conn: Connection, route_id: int, again: dict[str, Relook]) -> No
     )
 
 
+def add_unanswered(conn: Connection, route_id: int, reasons: dict[str, str]) -> None:
+    """The source does not say what is at these keys, and why: they are looked at again with the next batch, too."""
+    execute_many(
+        conn,
+        "INSERT INTO relooks (route_id, file_path, attempts, reason) VALUES (?, ?, 1, ?) "
+        "ON CONFLICT (route_id, file_path) DO UPDATE SET reason = excluded.reason",
+        [(route_id, path, reason) for path, reason in reasons.items()],
+    )
+
+
 def prune_events(conn: Connection, keep: int) -> None:
     """Forgets all but the newest `keep` events and quarantined texts, of all routes, so that the file does not grow for ever."""
     for column in (events.c.seq, quarantine.c.id):
@@ -143,7 +153,7 @@ def events_at(conn: Connection, route_id: int, paths: Iterable[str]) -> list[dic
 def relook_of(conn: Connection, route_id: int, path: str) -> str | None:
     """Why the source did not answer for `path` when an event named it; None where it did."""
     c = relooks.c
-    query = select(c.reason).where(c.route_id == route_id, c.file_path == path, c.reason != GONE)
+    query = select(c.reason).where(c.route_id == route_id, c.file_path == path, c.reason.not_in([GONE, CHECK]))
     return conn.execute(query).scalar()
 
 

@@ -17,6 +17,7 @@ from sync_service.catalogue.figures import last_check
 from sync_service.catalogue.observing import take_ids, touch
 from sync_service.catalogue.running_totals import add_delivered, drop_delivered
 from sync_service.catalogue.tables import delivered
+from sync_service.models.changes import CHECK
 from sync_service.models.findings import Remedy, Repair, clean_full_time
 
 _CAUSE = "command"
@@ -86,9 +87,9 @@ def _look(conn: Connection, route_id: int, looks: Sequence[Repair]) -> int:
     """The next run asks the source about these keys, and records what it answers."""
     execute_many(
         conn,
-        "INSERT INTO relooks (route_id, file_path, attempts, reason) VALUES (?, ?, 0, 'check') "
+        "INSERT INTO relooks (route_id, file_path, attempts, reason) VALUES (?, ?, 0, ?) "
         "ON CONFLICT (route_id, file_path) DO NOTHING",
-        [(route_id, one.file_path) for one in looks],
+        [(route_id, one.file_path, CHECK) for one in looks],
     )
     return len(looks)
 

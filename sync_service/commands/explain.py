@@ -40,6 +40,8 @@ def verdict_of(found: Explanation, key: str, unverified: str | None = None) -> s
 
     `unverified`: why nothing is believed of the destination before the next run has asked it.
     """
+    if found.relook is not None:
+        return f"not known: the source did not answer for it ({shown(found.relook)}); the next run asks again"
     row = found.observed or found.delivered
     if row is None:
         return _unknown(found)
@@ -49,8 +51,6 @@ def verdict_of(found: Explanation, key: str, unverified: str | None = None) -> s
 
 
 def _unknown(found: Explanation) -> str:
-    if found.relook is not None:
-        return f"not known: the source did not answer for it ({shown(found.relook)}); the next run asks again"
     if not found.operations and not found.events:
         return "not tracked: no event, scan or run has ever named it, as far as the catalogue remembers"
     last = found.operations[0] if found.operations else None

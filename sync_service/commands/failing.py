@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sync_service import bootstrap
-from sync_service.catalogue.failing import failing_after
+from sync_service.catalogue.failing import failing_after, unanswered
 from sync_service.models.changes import FailureRecord
 from sync_service.models.config import SyncConfig
 from sync_service.models.errors import CatalogueMissing
@@ -19,6 +19,7 @@ def every_failure(config: SyncConfig) -> Iterator[dict[str, Any]]:
     catalogue = bootstrap.read_catalogue(config)
     last: FailureRecord | None = None
     try:
+        yield from (_told(record) for record in catalogue.within(unanswered))
         while found := catalogue.within(failing_after, last, PAGE):
             yield from (_told(record) for record in found)
             last = found[-1]

@@ -106,6 +106,9 @@ class Wish(NamedTuple):
     group: str | None
 
 
+CHECK = "check"
+"""Why a key is to be looked at that a check with --repair named."""
+
 GONE = "not in the source; what was asked of it waits for word of where it went"
 """The reason of a Relook for a key that the source did answer for."""
 
@@ -143,6 +146,9 @@ class Doubt:
     operation: Operation
     row: Row
 
+
+UNANSWERED = "unanswered"
+"""The kind of a failure that is no operation's: the source does not say what is at the key, so nothing is sent of it."""
 
 LEFT_OUT = "left_out"
 """The kind of a failure that is no operation's: the database cannot hold the object's key."""
@@ -272,6 +278,7 @@ class Totals:
 
     `archived` of the quarantined objects only wait to be restored at the source.
     `unread_events` are those in quarantine since the last full scan: what they may have told is not known before the next.
+    `unanswered` of the failed ones are keys that the source does not answer for.
     `approved_at` is when a person last agreed to deletes that are still to go.
     `unverified` says why nothing delivered is believed yet (`restored`, `rebuilt`).
     """
@@ -284,6 +291,7 @@ class Totals:
     poison: int = 0
     archived: int = 0
     unread_events: int = 0
+    unanswered: int = 0
     oldest_pending: str | None = None
     held: Held | None = None
     approved_at: str | None = None

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from sync_service.catalogue import intake
 from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook, Wish
 from sync_service.models.crashpoints import passing, point
-from sync_service.models.data_models import Event, EventPage, EventType, ObjectInfo, Poison
-from sync_service.models.errors import Archived, CursorRefused, Denied, SyncError, Temporary, Unreadable
+from sync_service.models.data_models import Event, EventPage, EventType, Poison
+from sync_service.models.errors import Archived, CursorRefused, SyncError
 from sync_service.models.event_identity import content_hash, identity, told_apart
 from sync_service.ports import EventLog, Source
-from sync_service.services.concurrency import each
 from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes
+from sync_service.services.looking import Looking
 from sync_service.services.tools import Tools
 
 BATCH = 10_000
@@ -30,7 +30,9 @@ BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
 
 RELOOKS = 10
-"""Cycles in which a key is looked at again that the source does not answer for, or where what was asked of it waits."""
+"""Cycles in which what was asked of a key that is not there waits for word of it. A key that the source does not answer for is
+looked at until it does, after so many cycles without repetition.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,13 @@ class EventProcessor:
         trust_events: bool = False,
     ) -> None:
         self._log = log
-        self._source = source
         self._catalogue = tools.catalogue
         self._thread = tools.thread
         self._retry = tools.retry
         self._observer = tools.observer
         self._now = tools.now
         self._scope = scope
-        self._workers = tools.workers
+        self._looking = Looking(source, tools.retry, tools.workers)
         self._trust = trust_events
 
     async def note_position(self) -> None:
@@ -99,6 +100,7 @@ class EventProcessor:
 
         `beside` another phase of the run, it tells the observer of no progress.
         """
+        self._looking.begin()
         if not beside:
             self._observer.phase("events")
         for _ in range(BATCHES):
@@ -236,7 +238,7 @@ class EventProcessor:
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
-        looks = await self._look(keys)
+        looks = await self._look(keys, due)
         await self._take_up_restored(looks)
         rows = await self._thread(self._catalogue.observations_at, keys)
         effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
@@ -246,7 +248,6 @@ class EventProcessor:
                 "the source does not answer for one object",
                 file_path=key,
                 error=looks.unanswered[key],
-                again=key in again,
             )
         waiting.update(again, looks.unanswered)
         return effects, again
@@ -257,24 +258,16 @@ class EventProcessor:
         if readable:
             await self._thread(self._catalogue.try_again, readable, self._now(), Archived.kind)
 
-    async def _look(self, keys: Sequence[str]) -> Looks:
-        looks = Looks()
-        await each(lambda key: self._look_at(key, looks), keys, self._workers)
-        if looks.unanswered and not looks.answers:
-            await self._retry.call(self._source.ping)
-        return looks
-
-    async def _look_at(self, key: str, looks: Looks) -> None:
+    async def _look(self, keys: Sequence[str], due: dict[str, Relook]) -> Looks:
         """One object that the source does not answer for stops nothing else; a source that cannot be reached does."""
-        try:
-            looks.answers[key] = await self._head(key)
-        except (Temporary, Denied, Unreadable) as error:
-            if self._retry.halt.is_set:
-                raise
-            looks.unanswered[key] = str(error)
-
-    async def _head(self, key: str) -> ObjectInfo | None:
-        return await self._retry.call(lambda: self._source.look(key))
+        looks = Looks()
+        long = {key for key, relook in due.items() if relook.attempts > RELOOKS}
+        for key, look in (await self._looking.answered(keys, long)).items():
+            if isinstance(look, SyncError):
+                looks.unanswered[key] = str(look)
+            else:
+                looks.answers[key] = look
+        return looks
 
 
 def _relooks(due: dict[str, Relook], looks: Looks, effects: Effects, waiting: set[str]) -> dict[str, Relook]:
@@ -282,7 +275,7 @@ def _relooks(due: dict[str, Relook], looks: Looks, effects: Effects, waiting: se
     again: dict[str, Relook] = {}
     for key, reason in (dict.fromkeys(effects.unmet, GONE) | looks.unanswered).items():
         tried = (due[key].attempts if key in due else 0) + (key not in waiting)
-        if tried <= RELOOKS:
+        if tried <= RELOOKS or key in looks.unanswered:
             again[key] = Relook(tried, reason, _newest(effects.unmet.get(key, ())))
     return again
 

@@ -14,7 +14,7 @@ from sync_service.models.errors import Archived, Denied, ListingBroken, SyncErro
 from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
 from sync_service.services.concurrency import each
-from sync_service.services.looking import Looking
+from sync_service.services.looking import Look, Looking
 from sync_service.services.observations import first_seen, revised, seen_again
 from sync_service.services.tools import Tools
 
@@ -55,6 +55,7 @@ class Scanner:
         """Runs a scan to its end: the one begun as `state`, or the interrupted one, or a new one. Raises what the source
         raises, keeping its place.
         """
+        self._looking.begin()
         state = state or await self.begin()
         if state.token != LISTED_ALL:
             state = await self._list_believed(state)
@@ -203,44 +204,44 @@ class Scanner:
             return new, []
         held = await self._thread(self._catalogue.holders, [entry.key for entry in new])
         returned = [entry for entry in new if entry.key in held]
-        looks = await each(self._returned, returned, self._workers)
-        return [entry for entry in new if entry.key not in held], [look for look in looks if look is not None]
-
-    async def _returned(self, listed: Listed) -> Observation | None:
-        """The row by a look, None where it is gone again; by the listing alone where the source refuses a look."""
-        try:
-            info = await self._retry.call(lambda: self._source.look(listed.key))
-        except (Denied, Unreadable):
-            info = ObjectInfo(listed.key, listed.size, listed.etag, listed.last_modified)
-        return None if info is None else first_seen(info)
+        looks = await self._looks([entry.key for entry in returned])
+        infos = [_shown(entry, looks[entry.key]) for entry in returned if looks.get(entry.key) is not None]
+        return [entry for entry in new if entry.key not in held], [first_seen(info) for info in infos]
 
     async def _look_at_changed(self, changed: Sequence[tuple[Known, Listed]]) -> list[Observation]:
         if not changed:
             return []
         rows = await self._thread(self._catalogue.observations_by_id, [known.id for known, _ in changed])
-        looks = await each(lambda pair: self._again(rows[pair[0].id], pair[1]), changed, self._workers)
-        return [
-            observation for observation, known in zip(looks, changed, strict=True) if observation != rows[known[0].id]
+        looks = await self._looks([listed.key for _, listed in changed])
+        seen = [
+            (rows[known.id], _after(rows[known.id], listed, looks[listed.key]))
+            for known, listed in changed
+            if listed.key in looks
         ]
+        return [after for before, after in seen if after != before]
 
-    async def _again(self, known: Observation, listed: Listed) -> Observation:
-        """The row by a look; by the listing alone where the source refuses a look at this one object."""
-        try:
-            info = await self._retry.call(lambda: self._source.look(listed.key))
-        except (Denied, Unreadable):
-            info = None
-        if info is not None:
-            return seen_again(known, info)
-        row = replace(known.row, size=listed.size, etag=listed.etag, last_modified=listed.last_modified)
-        return revised(known, replace(known, row=row))
+    async def _looks(self, keys: Sequence[str]) -> dict[str, Look]:
+        """What the source says of these keys, refusals too. What it does not answer for is left out, and noted."""
+        looks = await self._looking.answered(keys)
+        unanswered = {key: str(look) for key, look in looks.items() if _is_unanswered(look)}
+        for key, why in unanswered.items():
+            self._observer.problem("the source does not answer for one object", file_path=key, error=why)
+        if unanswered:
+            await self._thread(self._catalogue.within, intake.add_unanswered, unanswered)
+        return {key: look for key, look in looks.items() if key not in unanswered}
 
     async def _look_at_missing(self) -> None:
         after = 0
         while ids := await self._thread(self._catalogue.within, intake.missing, after, STRETCH):
-            rows = await self._thread(self._catalogue.observations_by_id, ids)
-            looks = await each(self._still_there, list(rows.values()), self._workers)
-            gone = [o.row.id for o, look in zip(rows.values(), looks, strict=True) if look is None]
-            seen = [look for o, look in zip(rows.values(), looks, strict=True) if look is not None and look != o]
+            rows = {o.row.file_path: o for o in (await self._thread(self._catalogue.observations_by_id, ids)).values()}
+            gone, seen = [], []
+            for path, look in (await self._looks(list(rows))).items():
+                if look is None:
+                    gone.append(rows[path].row.id)
+                elif isinstance(look, SyncError):
+                    self._observer.problem("not listed, and the source refuses a look", file_path=path, error=str(look))
+                elif (now := seen_again(rows[path], look)) != rows[path]:
+                    seen.append(now)
             with point("missing rows settled"):
                 await self._thread(self._catalogue.settle_missing, gone, seen, ids, self._now())
             after = ids[-1]
@@ -262,20 +263,24 @@ class Scanner:
             return False
         return info is not None and not info.archived
 
-    async def _still_there(self, known: Observation) -> Observation | None:
-        """None where the source says that the object is gone; unchanged where it will not say."""
-        if self._retry.halt.is_set:
-            raise Temporary("the scan was stopped", hint="The next run goes on with the rows that were not listed")
-        try:
-            info = await self._retry.call(lambda: self._source.look(known.row.file_path))
-        except Temporary:
-            raise
-        except SyncError as error:
-            self._observer.problem(
-                "not listed, and the source refuses a look", file_path=known.row.file_path, error=str(error)
-            )
-            return known
-        return None if info is None else seen_again(known, info)
+
+def _is_unanswered(look: Look) -> bool:
+    """A refusal is an answer; everything else that is an error may be a passing one."""
+    return isinstance(look, SyncError) and not isinstance(look, Denied | Unreadable)
+
+
+def _shown(listed: Listed, look: Look) -> ObjectInfo:
+    """The object by a look, else by the listing alone."""
+    listing = ObjectInfo(listed.key, listed.size, listed.etag, listed.last_modified)
+    return look if isinstance(look, ObjectInfo) else listing
+
+
+def _after(before: Observation, listed: Listed, look: Look) -> Observation:
+    """The row by a look; by the listing alone where the source refuses one, or says that the object is not there."""
+    if isinstance(look, ObjectInfo):
+        return seen_again(before, look)
+    row = replace(before.row, size=listed.size, etag=listed.etag, last_modified=listed.last_modified)
+    return revised(before, replace(before, row=row))
 
 
 def compare(

@@ -183,9 +183,11 @@ def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bo
         reasons.append(
             f"{counted(totals.unread_events, 'event')} could not be read; the next full scan finds what they meant"
         )
-    if totals.failed:
-        failed = counted(totals.failed, "operation")
-        reasons.append(f"{failed} failed and {are(totals.failed)} tried again with the next run")
+    if failed := totals.failed - totals.unanswered:
+        reasons.append(f"{counted(failed, 'operation')} failed and {are(failed)} tried again with the next run")
+    if silent := totals.unanswered:
+        what = f"{_objects(silent)} not told of by the source, which does not answer for {_them(silent)}"
+        reasons.append(f"{what}; it is asked again with the next run")
     if last is not None and last.finished_at is None:
         reasons.append(f"the run begun at {last.started_at} was cut off; the next one goes on where it was")
     elif last is not None and last.success is False and not reasons:
@@ -200,6 +202,10 @@ def _agreed_since(totals: Totals, last: RunRecord | None) -> bool:
 
 def _objects(number: int) -> str:
     return f"{counted(number, 'object')} {are(number)}"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _wait(number: int) -> str:

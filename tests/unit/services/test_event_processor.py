@@ -11,7 +11,7 @@ import pytest
 from sync_service.catalogue import ledger
 from sync_service.models.changes import FailureRecord
 from sync_service.models.data_models import Event, Poison
-from sync_service.models.errors import Archived, Denied, Refused, StorageFull, Temporary, Unreadable
+from sync_service.models.errors import Archived, ConfigurationError, Denied, Refused, StorageFull, Temporary, Unreadable
 from sync_service.services import event_processor
 from sync_service.services.event_processor import EventCounts, EventProcessor, Scope
 from tests.fakes.event_log import FakeEventLog
@@ -308,8 +308,8 @@ async def test_permissions_of_an_object_that_could_not_be_looked_at_are_kept(ben
     assert {path: o.row.permissions for path, o in bench.catalogue.observations_at(["a", "c"]).items()} == {"c": "640"}
 
 
-async def test_a_key_that_never_answers_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After so many looks it is left to the next scan; a person is told each time."""
+async def test_a_key_that_never_answers_is_never_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an event told would be lost; a person is told each time."""
     monkeypatch.setattr(event_processor, "RELOOKS", 2)
     bench.source.put("b", b"two")
     bench.source.fail("look", Denied("not you"), key="a", times=99)
@@ -317,8 +317,8 @@ async def test_a_key_that_never_answers_is_given_up(bench: Bench, monkeypatch: p
     for number in range(4):
         log.add(event("update", "b", id=f"b{number}"))
         await replay(bench, log)
-    assert bench.catalogue.relooks_due() == {}
-    assert [facts["again"] for _, facts in bench.observer.problems] == [True, True, False]
+    assert {key: relook.attempts for key, relook in bench.catalogue.relooks_due().items()} == {"a": 4}
+    assert [facts["error"] for _, facts in bench.observer.problems] == ["not you"] * 4
 
 
 async def test_a_source_that_answers_nothing_stops_the_replay(bench: Bench) -> None:
@@ -341,11 +341,13 @@ async def test_a_halt_while_looking_commits_nothing(bench: Bench) -> None:
     assert log.acknowledged == []
 
 
-async def test_other_errors_of_the_source_are_raised(bench: Bench) -> None:
-    """Only what concerns one object is left for later."""
-    bench.source.fail("look", Refused("bad request"), key="a")
-    with pytest.raises(Refused):
-        await replay(bench, FakeEventLog([event("create", "a")]))
+@pytest.mark.parametrize("error", [Refused("bad request"), ConfigurationError(["is this the console's port?"])])
+async def test_any_error_of_one_object_is_left_for_later(bench: Bench, error: Exception) -> None:
+    """However odd the answer: the others are recorded."""
+    bench.source.put("b", b"two")
+    bench.source.fail("look", error, key="a")
+    await replay(bench, FakeEventLog([event("create", "a", id="1"), event("create", "b", id="2")]))
+    assert (set(bench.observed()), list(bench.catalogue.relooks_due())) == ({"b"}, ["a"])
 
 
 async def test_trusted_events_are_believed(bench: Bench) -> None:

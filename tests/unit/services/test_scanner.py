@@ -11,7 +11,7 @@ import pytest
 from sync_service.catalogue import intake, observing, sifting
 from sync_service.models.changes import Known, ScanState, ScanStatus
 from sync_service.models.data_models import Listed, ListingPage
-from sync_service.models.errors import Denied, ListingBroken, SyncError, Temporary, Unreachable
+from sync_service.models.errors import ConfigurationError, Denied, ListingBroken, SyncError, Temporary, Unreachable
 from sync_service.services import scanner as scanner_module
 from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
@@ -154,12 +154,53 @@ async def test_a_bucket_that_lost_nearly_everything_is_compared_step_by_step(
         return found
 
     monkeypatch.setattr(observing, "known_between", known_between)
-    bench.source.fail("look", Temporary("no"))
-    with pytest.raises(Temporary):
+    bench.source.fail("look", Temporary("no"), times=99)
+    bench.source.fail("ping", Temporary("down"), times=99)
+    with pytest.raises(Temporary, match="down"):
         await bench.scan()
+    bench.source.faults.clear()
     await bench.scan()
     monkeypatch.undo()
     assert (max(held), bench.paths()) == (3, {"a", "z"})
+
+
+@pytest.mark.parametrize("error", [Temporary("answered 500"), ConfigurationError(["is this the console's port?"])])
+async def test_one_object_without_an_answer_stops_no_scan(bench: Bench, error: Exception) -> None:
+    """Changed, gone from the listing, or back where the destination holds it: the rest is recorded, and it is asked about
+    again with the next events, when what it is now is seen.
+    """
+    bench.put("changed", "gone", "other", "lost")
+    await bench.scan()
+    bench.source.put("changed", b"two")
+    bench.source.put("other", b"two")
+    bench.source.delete("gone")
+    bench.source.delete("lost")
+    for key in ("changed", "gone"):
+        bench.source.fail("look", error, key=key, times=99)
+    await bench.scan()
+    assert bench.catalogue.scan_state().status is ScanStatus.COMPLETE
+    assert bench.paths() == {"changed", "gone", "other"}
+    rows = bench.catalogue.observations_at(["changed", "other"])
+    assert rows["other"].row.etag == bench.source.info("other").etag
+    assert rows["changed"].row.etag != bench.source.info("changed").etag
+    due = bench.catalogue.relooks_due()
+    assert {key: relook.reason for key, relook in due.items()} == {"changed": str(error), "gone": str(error)}
+
+
+async def test_a_key_that_came_back_without_an_answer_waits(bench: Bench) -> None:
+    """The destination holds it from before: what it is now has to be asked, a listing tells no attributes."""
+    bench.put("a", "b")
+    await bench.scan()
+    deliver_all(bench.catalogue)
+    bench.source.delete("a")
+    await bench.scan()
+    bench.source.put("a", b"again")
+    bench.source.fail("look", Temporary("answered 500"), key="a", times=99)
+    await bench.scan()
+    assert (bench.paths(), list(bench.catalogue.relooks_due())) == ({"b"}, ["a"])
+    bench.source.faults.clear()
+    await bench.scan()
+    assert bench.paths() == {"a", "b"}
 
 
 async def test_what_a_listing_hides_is_looked_at(bench: Bench) -> None:
