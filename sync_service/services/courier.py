@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sync_service.models.data_models import (
@@ -171,7 +172,8 @@ class Courier:
             if operation.new_path is None or await self._destination.get(operation.file_path) is None:
                 raise
             stranger = Operation(Kind.DELETE, operation.row_id, operation.revision, operation.new_path)
-            await self._destination.apply(stranger, hashlib.sha256(f"{key} give way".encode()).hexdigest(), None)
+            with suppress(NotAtDestination):
+                await self._destination.apply(stranger, hashlib.sha256(f"{key} give way".encode()).hexdigest(), None)
             return await self._destination.apply(operation, key, None)
 
     async def _settled_by_get(self, operation: Operation, attempts: _Attempts, error: SyncError) -> Outcome:

@@ -90,6 +90,7 @@ class Delivery:
         self._run_id = ""
         self._admits: Callable[[Operation], bool] | None = None
         self.counts = DeliveryCounts()
+        self._stored_wrong: set[int] = set()
         self.failed: set[int] = set()
         """Rows of which an operation has failed since `begin` or `again`: they are not tried once more until then."""
 
@@ -104,6 +105,7 @@ class Delivery:
         self._admits = None
         self.counts = DeliveryCounts()
         self.failed.clear()
+        self._stored_wrong.clear()
         self._hearing.begin()
         self._failing.begin()
         self._looking.begin()
@@ -272,8 +274,13 @@ class Delivery:
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         now = self._now()
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
+        wrong = {id(o): o for o in outcomes if o.result is Result.STORED_WRONG}
+        records = [record for known, record in failed.items() if known not in wrong]
         with point("outcomes confirmed"):
-            await self._thread(self._catalogue.confirm, outcomes, list(failed.values()), told)
+            await self._thread(self._catalogue.confirm, outcomes, records, told)
+        if wrong:
+            standing = await self._standing(list(wrong.values()))
+            await self._thread(self._catalogue.confirm, [], [failed[id(outcome)] for outcome in standing])
         stuck = await self._look_again([o for o in outcomes if source_moved(o)])
         if stuck:
             failed |= await self._failures(stuck)
@@ -308,6 +315,12 @@ class Delivery:
         now = self._now()
         return {id(o): self._failing.record(o, before.get(_key(o.operation)), now) for o in outcomes}
 
+    async def _standing(self, wrong: Sequence[Outcome]) -> list[Outcome]:
+        """Those of the wrongly stored whose repair is wanted: an object that has changed meanwhile has not failed yet."""
+        rows = await self._thread(self._catalogue.observations_by_id, [o.operation.row_id for o in wrong])
+        now = {row_id: known.row.etag for row_id, known in rows.items()}
+        return [o for o in wrong if now.get(o.operation.row_id) == o.operation.etag]
+
     async def count_failures(self) -> None:
         """At the end of a phase: failures that came before the first answer of their side count, too."""
         if late := await self._failing.counted_late():
@@ -335,6 +348,12 @@ class Delivery:
         shown = {known.row.id: look.row.etag for known, look in looks if look is not None}
         return [_withheld(o) for o in outcomes if shown.get(o.operation.row_id) == o.operation.etag]
 
+    def _repaired_before(self, row_id: int) -> bool:
+        """Whether this run has sent these bytes twice, and they were stored wrong each time: the next run may try again."""
+        known = row_id in self._stored_wrong
+        self._stored_wrong.add(row_id)
+        return known
+
     def _count(self, outcome: Outcome, failed: bool) -> None:
         operation, counts = outcome.operation, self.counts
         if self._keep_results:
@@ -343,6 +362,9 @@ class Delivery:
             return
         self._observer.outcome(outcome)
         self._observer.advance(1, outcome.sent_bytes)
+        if outcome.result is Result.STORED_WRONG and self._repaired_before(operation.row_id):
+            self.failed.add(operation.row_id)
+            return
         counts.again = counts.again or outcome.result in LOOK_AGAIN or not outcome.certain or source_moved(outcome)
         if outcome.result is Result.DONE and outcome.certain:
             counts.done[str(operation.kind)] += 1

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from sync_service.models.changes import FailureRecord
-from sync_service.models.data_models import Outcome, Result
+from sync_service.models.data_models import Kind, Outcome, Result
 from sync_service.models.errors import ClockSkewed, Denied, Throttled, Unreachable
 
 MOST_UNCOUNTED = 10_000
@@ -40,11 +40,11 @@ class Failing:
 
     def ended(self, outcome: Outcome) -> None:
         """Whatever this operation had failed with before in this run no longer holds."""
-        self._uncounted.pop((outcome.operation.row_id, str(outcome.operation.kind)), None)
+        self._uncounted.pop(_key(outcome), None)
 
     def record(self, outcome: Outcome, before: FailureRecord | None, now: str) -> FailureRecord:
         """The record of a failed operation, `before` being what was known of it."""
-        key = (outcome.operation.row_id, str(outcome.operation.kind))
+        key = _key(outcome)
         alive = self._answers(outcome)
         record = failure_of(outcome, before, now, self._max_attempts, alive and key not in self._counted)
         if alive:
@@ -91,15 +91,18 @@ def _singled_out(record: FailureRecord, together: int) -> bool:
 def failure_of(
     outcome: Outcome, before: FailureRecord | None, now: str, max_attempts: int, alive: bool
 ) -> FailureRecord:
-    """The record of a failed operation; what was known of another revision is not carried on. `alive`: others were answered."""
-    operation = outcome.operation
+    """The record of a failed operation; what was known of another revision is not carried on. `alive`: others were answered.
+
+    What was stored wrong is repaired by an update, which is a new effect of the next revision: it is that one which is counted.
+    """
+    operation, repaired = outcome.operation, outcome.result is Result.STORED_WRONG
     same = before if before is not None and before.revision == operation.revision else None
     cycles = (same.cycles if same else 0) + int(alive or outcome.result is Result.REFUSED)
     return FailureRecord(
         row_id=operation.row_id,
         file_path=operation.file_path,
-        operation=str(operation.kind),
-        revision=operation.revision,
+        operation=_key(outcome)[1],
+        revision=operation.revision + repaired,
         kind=outcome.error_kind or "error",
         message=outcome.error or "",
         attempts=(same.attempts if same else 0) + outcome.attempts,
@@ -108,3 +111,9 @@ def failure_of(
         last_at=now,
         quarantined=outcome.result is Result.REFUSED or cycles >= max_attempts,
     )
+
+
+def _key(outcome: Outcome) -> _Key:
+    """The operation that is tried again after this outcome."""
+    kind = Kind.UPDATE if outcome.result is Result.STORED_WRONG else outcome.operation.kind
+    return outcome.operation.row_id, str(kind)

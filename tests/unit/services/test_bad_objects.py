@@ -6,17 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
+from sync_service.catalogue import looked
 from sync_service.models.errors import (
     Denied,
     ExitCode,
     NotAtDestination,
     OutcomeUnknown,
     SourceMoved,
+    StoredWrong,
     Temporary,
     Throttled,
     Unreachable,
 )
 from sync_service.services.delivery import WINDOW
+from sync_service.services.observations import seen_again
 from tests.fakes.destination import Fault
 from tests.unit.services.rig import Rig
 
@@ -161,6 +164,62 @@ async def test_a_run_counts_a_failure_once(rig: Rig) -> None:
     await service.run_initial()
     [failure] = rig.open_catalogue.list_failures()
     assert failure.cycles == 1
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_is_stored_wrong_each_time_is_set_aside(rig: Rig, alone: bool) -> None:
+    """It is sent twice a run, as a new effect each time, and its cycles count; a new version of it goes out."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 3})
+    service = rig.open()
+    if not alone:
+        fill(rig, "good")
+    await service.run_initial()
+    fill(rig, "bad")
+    rig.tell("create", "bad")
+    rig.destination.on_call = lambda kind, path: Fault(StoredWrong("other bytes")) if path == "bad" else None
+    sent, counted = [], []
+    for number in range(4):
+        if not alone:
+            fill(rig, "good", body=b"%d" % number)
+            rig.tell("update", "good")
+        before = len(rig.destination.calls)
+        ended = await service.run_cycle()
+        sent.append(sum(operation.file_path == "bad" for operation, _ in rig.destination.calls[before:]))
+        [failure] = rig.open_catalogue.list_failures()
+        counted.append((failure.operation, failure.cycles, failure.quarantined))
+        assert ended.exit_code is ExitCode.PARTLY
+    assert counted == [("update", 1, False), ("update", 2, False), ("update", 3, True), ("update", 3, True)]
+    assert sent == [2, 2, 1, 0]
+    rig.destination.heal()
+    fill(rig, "bad", body=b"a new version")
+    rig.tell("update", "bad")
+    await service.run_cycle()
+    assert rig.in_step()
+    assert rig.open_catalogue.list_failures() == []
+
+
+async def test_a_new_version_does_not_inherit_that_the_old_one_was_stored_wrong(rig: Rig) -> None:
+    """It came while the old one was sent for the last time: it has not failed yet."""
+    rig.config = rig.config.model_copy(update={"max_attempts": 1})
+    service = rig.open()
+    fill(rig, "good")
+    await service.run_initial()
+    fill(rig, "bad")
+    rig.tell("create", "bad")
+
+    def changed_meanwhile(kind: str, path: str) -> Fault | None:
+        if path != "bad" or rig.source.objects["bad"] != b"x":
+            return None
+        fill(rig, "bad", body=b"two")
+        row = rig.open_catalogue.observations_at(["bad"])["bad"]
+        now = seen_again(row, rig.source.info("bad"))
+        rig.open_catalogue.within(looked.look_taken, [(row, now)], rig.now())
+        return Fault(StoredWrong("other bytes"))
+
+    rig.destination.on_call = changed_meanwhile
+    for _ in range(2):
+        await service.run_cycle()
+    assert (rig.in_step(), rig.open_catalogue.list_failures()) == (True, [])
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,19 @@ async def test_nothing_gives_way_to_a_rename_that_was_applied() -> None:
     assert (outcome.result, case.destination.contents) == (Result.DONE, {"new": b"old"})
 
 
+async def test_a_409_where_nothing_is_in_the_way_is_the_refusal() -> None:
+    """Its words are told, not those of the delete that was to make room."""
+    case = Case()
+    case.destination.fail(PathTaken("renames are switched off", status=409), kind="rename", times=9)
+    case.destination.fail(NotAtDestination("no such path", status=404), kind="delete", times=9)
+    outcome = await case.courier.carry(case.rename())
+    assert (outcome.result, outcome.error_kind, outcome.error) == (
+        Result.REFUSED,
+        "path_taken",
+        "renames are switched off",
+    )
+
+
 @pytest.mark.parametrize("word", ["create", "permissions"])
 async def test_409_to_anything_else_is_a_refusal(word: str) -> None:
     """Only a rename or a move has a new path that could be freed."""
