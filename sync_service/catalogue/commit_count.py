@@ -39,6 +39,10 @@ class CommitCount:
                 f"{self._database}, after which the next run finds out what it does not know",
             )
 
+    def any_before(self) -> bool:
+        """Whether a catalogue in this file has seen commits."""
+        return self._copy()[1] > 0
+
     def begin(self, conn: Connection) -> None:
         """From here on commits count: of the catalogue that `conn` has open."""
         found: dict[str, str] = dict(conn.exec_driver_sql("SELECT name, value FROM meta").all())
@@ -71,9 +75,14 @@ class CommitCount:
             self._handle = None
 
     def _copied(self, catalogue_id: str) -> int:
-        """The copy, where it is of this catalogue; a damaged copy says nothing."""
+        """The copy, where it is of this catalogue."""
+        catalogue, count = self._copy()
+        return count if catalogue == catalogue_id else 0
+
+    def _copy(self) -> tuple[str, int]:
+        """A damaged copy says nothing."""
         try:
             catalogue, count = self.path.read_text("ascii").split()
-            return int(count) if catalogue == catalogue_id else 0
+            return catalogue, int(count)
         except (OSError, ValueError):
-            return 0
+            return "", 0

@@ -14,6 +14,7 @@ _COUNT = (
     "SELECT operation, count(*), sum(CASE WHEN last_at >= ? THEN 1 ELSE 0 END) FROM failures WHERE route_id = ? "
     "GROUP BY operation ORDER BY operation"
 )
+_SET_ASIDE = "FROM failures f LEFT JOIN observed o ON o.id = f.id WHERE f.route_id = ? AND f.quarantined = 1"
 _PAGE = "WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY id, operation LIMIT ?"
 
 
@@ -37,10 +38,11 @@ def failing_after(conn: Connection, route_id: int, last: FailureRecord | None, l
 
 
 def set_aside(conn: Connection, route_id: int, paths: Sequence[str]) -> set[str]:
-    """Those of `paths` whose objects are in quarantine."""
+    """Those of `paths` whose objects are in quarantine: by the name under which they failed, or the one they have now."""
     found: set[str] = set()
     for part in chunked(paths):
         marks = ", ".join("?" for _ in part)
-        query = f"SELECT file_path FROM failures WHERE route_id = ? AND quarantined = 1 AND file_path IN ({marks})"  # noqa: S608
-        found.update(str(path) for (path,) in asking(conn)(query, route_id, *part))
+        for column in ("f.file_path", "o.file_path"):
+            query = f"SELECT {column} {_SET_ASIDE} AND {column} IN ({marks})"
+            found.update(str(path) for (path,) in asking(conn)(query, route_id, *part))
     return found

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from sync_service.catalogue.dialects import chunked, execute_many
 from sync_service.catalogue.tables import (
@@ -75,18 +75,24 @@ def archived(conn: Connection, route_id: int, after: int, limit: int) -> list[tu
 
 
 def try_again(conn: Connection, route_id: int, paths: Sequence[str], kind: str | None = None) -> list[int]:
-    """Takes rows out of quarantine (none named: all), of one kind or any. What is tried next is a new effect, so their
-    revision grows."""
+    """Takes rows out of quarantine (none named: all), of one kind or any, by the name under which they failed or the one they
+    have now. What is tried next is a new effect, so their revision grows.
+    """
     query = select(failures.c.id).where(failures.c.route_id == route_id, failures.c.quarantined == 1).distinct()
     if kind is not None:
         query = query.where(failures.c.kind == kind)
-    parts = [query.where(failures.c.file_path.in_(part)) for part in chunked(paths)] if paths else [query]
-    ids = [row_id for part in parts for row_id in conn.execute(part).scalars()]
+    parts = [query.where(_named(part)) for part in chunked(paths)] if paths else [query]
+    ids = list(dict.fromkeys(row_id for part in parts for row_id in conn.execute(part).scalars()))
     rows = [(row_id,) for row_id in ids]
     execute_many(conn, "UPDATE observed SET revision = revision + 1 WHERE id = ?", rows)
     execute_many(conn, "UPDATE delivered SET revision = revision + 1 WHERE id = ? AND doubt IS NULL", rows)
     execute_many(conn, "DELETE FROM failures WHERE id = ?", rows)
     return ids
+
+
+def _named(paths: Sequence[str]) -> ColumnElement[bool]:
+    now = select(observed.c.id).where(observed.c.id == failures.c.id, observed.c.file_path.in_(paths)).exists()
+    return failures.c.file_path.in_(paths) | now
 
 
 def forget_stale_failures(conn: Connection, route_id: int) -> None:

@@ -115,6 +115,7 @@ class Session:
             with engine.connect() as conn:
                 version = self._version(conn)
             if version is None:
+                self._refuse_emptied()
                 raise CatalogueMissing("the catalogue has no tables yet", subject=self.name)
         except BaseException:
             engine.dispose()
@@ -136,9 +137,11 @@ class Session:
             return
         refuse_foreign(path)
         if path.stat().st_size == 0:
+            self._refuse_emptied()
             return
         with closing(connect_readonly(path)) as connection:
             if schema_of(connection, self.name) is None:
+                self._refuse_emptied()
                 return
             if thorough or path.stat().st_size <= CHECKED_ALWAYS:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -149,6 +152,15 @@ class Session:
             found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
             if self._commits is not None and "catalogue_id" in found:
                 self._commits.check(found["catalogue_id"], stored(int, found.get("commits", 0)))
+
+    def _refuse_emptied(self) -> None:
+        """A file without tables is a new catalogue, unless commits were counted in it: a first sync would forget, without a
+        word, what the destination holds.
+        """
+        if self._commits is not None and self._commits.any_before():
+            raise CatalogueUnusable(
+                "the catalogue was emptied: it has no tables left", subject=self.name, hint=DAMAGED_HINT
+            )
 
     def _introduce(self, now: str) -> None:
         assert self._engine is not None

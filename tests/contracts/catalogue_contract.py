@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync_service.catalogue import delivering, intake, observing
+from sync_service.catalogue.failing import set_aside
 from sync_service.models.changes import (
     EventRecord,
     EventState,
@@ -471,6 +472,18 @@ class CatalogueContract:
         assert catalogue.settled_by_id([rows["d"]])[rows["d"]].revision == 2
         assert catalogue.totals().pending == 4
         assert catalogue.try_again([], LATER) == 0
+
+    def test_an_object_in_quarantine_is_named_as_it_is_now_too(self, catalogue: DatabaseManager) -> None:
+        """Its rename was refused: a person knows it by the new name, the failure has the old one."""
+        scan(catalogue, "old", "other")
+        known = ids(catalogue)
+        deliver_all(catalogue)
+        observe(catalogue, [observation("new", known["old"], revision=2)], [], LATER)
+        refused = replace(failure(known["old"], "rename", quarantined=True), file_path="old", revision=2)
+        catalogue.confirm([], [refused])
+        assert catalogue.within(set_aside, ["old", "new", "other"]) == {"old", "new"}
+        assert catalogue.try_again(["new"], LATER) == 1
+        assert catalogue.list_failures() == []
 
     def test_one_object_is_explained(self, catalogue: DatabaseManager) -> None:
         """What was observed, delivered, attempted and told of it; of a path that nobody knows, nothing."""

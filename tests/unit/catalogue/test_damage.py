@@ -158,6 +158,22 @@ def test_an_empty_file_is_no_catalogue(path: Path) -> None:
     manager.close()
 
 
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_catalogue_that_was_emptied_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """Zero bytes, or no tables, where commits were counted: a first sync would forget what the destination holds."""
+    path = tmp_path / "emptied.db"
+    manager = DatabaseManager(path).open_writer(NOW)
+    scan(manager, "a")
+    manager.close()
+    path.write_bytes(b"")
+    if content is None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE t (x)")
+            connection.execute("DROP TABLE t")
+    for use in (use_as_reader, use_as_writer):
+        assert "emptied" in str(refused_untouched(path, use))
+
+
 def test_an_empty_file_with_a_wal_is_refused(crashed: Path) -> None:
     """SQLite would throw the WAL away with all that was committed in it."""
     wal = crashed.with_name("crashed.db-wal")
