@@ -46,7 +46,8 @@ class CommitCount:
     def begin(self, conn: Connection) -> None:
         """From here on commits count: of the catalogue that `conn` has open."""
         found: dict[str, str] = dict(conn.exec_driver_sql("SELECT name, value FROM meta").all())
-        self._catalogue, self._count = found["catalogue_id"], stored(int, found.get("commits", 0))
+        self._catalogue = stored(lambda: found["catalogue_id"])
+        self._count = stored(int, found.get("commits", 0))
 
     def add(self, conn: Connection) -> None:
         """Counts the transaction that `conn` is about to commit."""

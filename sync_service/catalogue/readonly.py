@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sync_service.catalogue import figures
+from sync_service.catalogue.commit_count import CommitCount
 from sync_service.catalogue.lock import Holder, WriterLock
 from sync_service.catalogue.problems import damaged, translated
 from sync_service.catalogue.schema import check_version
@@ -38,7 +39,7 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
 def refuse_foreign(path: Path) -> None:
     """Raises StorageDenied for a folder, CatalogueUnusable for a file that SQLite would quietly begin anew.
 
-    Those are one too short for a header, and an empty one whose WAL is not: ours is never empty once it has a WAL.
+    Those are one too short for a header, and an empty one that was not always so: its WAL or its count of commits says it.
     """
     if path.is_dir():
         raise StorageDenied("it is a folder", subject=str(path), hint="Let DATABASE_PATH name a file")
@@ -51,6 +52,8 @@ def refuse_foreign(path: Path) -> None:
     wal = path.with_name(path.name + "-wal")
     if not beginning and wal.exists() and wal.stat().st_size > 0:
         raise damaged(str(path), "the file is empty, and its -wal is not")
+    if not beginning and CommitCount(path).any_before():
+        raise damaged(str(path), "it was emptied")
 
 
 def schema_of(connection: sqlite3.Connection, name: str) -> str | None:

@@ -14,7 +14,7 @@ from sync_service.catalogue.commit_count import CommitCount
 from sync_service.catalogue.engine import reader_engine, shown_name, sqlite_file, writer_engine
 from sync_service.catalogue.lock import WriterLock
 from sync_service.catalogue.migrate import migrate, schema_version
-from sync_service.catalogue.problems import DAMAGED_HINT, translated
+from sync_service.catalogue.problems import DAMAGED_HINT, damaged, translated
 from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, schema_of
 from sync_service.catalogue.schema import check_version
 from sync_service.catalogue.server_lock import ServerLock
@@ -137,7 +137,6 @@ class Session:
             return
         refuse_foreign(path)
         if path.stat().st_size == 0:
-            self._refuse_emptied()
             return
         with closing(connect_readonly(path)) as connection:
             if schema_of(connection, self.name) is None:
@@ -158,9 +157,7 @@ class Session:
         word, what the destination holds.
         """
         if self._commits is not None and self._commits.any_before():
-            raise CatalogueUnusable(
-                "the catalogue was emptied: it has no tables left", subject=self.name, hint=DAMAGED_HINT
-            )
+            raise damaged(self.name, "it was emptied and has no tables left")
 
     def _introduce(self, now: str) -> None:
         assert self._engine is not None

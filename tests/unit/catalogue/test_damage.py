@@ -172,6 +172,8 @@ def test_a_catalogue_that_was_emptied_is_refused(tmp_path: Path, content: bytes 
             connection.execute("DROP TABLE t")
     for use in (use_as_reader, use_as_writer):
         assert "emptied" in str(refused_untouched(path, use))
+    if content is not None:
+        refused_untouched(path, lambda _: read_status(SyncConfig(database_path=path)))
 
 
 def test_an_empty_file_with_a_wal_is_refused(crashed: Path) -> None:
