@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from sync_service.catalogue.stored import stored
 from sync_service.models.errors import CatalogueUnusable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _WIDTH = 80
 

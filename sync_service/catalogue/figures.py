@@ -63,7 +63,6 @@ def totals(ask: Ask, route_id: int) -> Totals:
     if left_out:
         kinds.append((LEFT_OUT, True, left_out))
     texts = "SELECT count(*) FROM quarantine WHERE route_id = ? AND reason <> ?"
-    ((poison,),) = ask(texts, route_id, LEFT_OUT)
     scan = scan_state(ask, route_id)
     ((unread,),) = ask(f"{texts} AND received_at > ?", route_id, LEFT_OUT, scan.finished_at or "")
     ((agreed,),) = ask("SELECT max(approved_at) FROM approvals WHERE route_id = ?", route_id)
@@ -74,11 +73,10 @@ def totals(ask: Ask, route_id: int) -> Totals:
         pending=pending + int(pending_looks),
         unanswered=int(unanswered),
         failed=sum(number for _, quarantined, number in kinds if not quarantined),
-        quarantined=sum(number for _, quarantined, number in kinds if quarantined) + poison,
+        quarantined=sum(number for _, quarantined, number in kinds if quarantined) + int(unread),
         oldest_pending=oldest,
         held=held(ask, route_id),
         approved_at=agreed,
-        poison=int(poison),
         archived=sum(number for kind, quarantined, number in kinds if quarantined and kind == Archived.kind),
         unread_events=int(unread),
         scan=scan,

@@ -288,7 +288,6 @@ class Totals:
     pending: int = 0
     failed: int = 0
     quarantined: int = 0
-    poison: int = 0
     archived: int = 0
     unread_events: int = 0
     unanswered: int = 0

@@ -117,6 +117,14 @@ def is_open(host: str) -> bool:
 BaseUrl = Annotated[
     str, AfterValidator(_base_url), Expected("an address http(s)://host[:port][/path] without user, password or query")
 ]
+
+
+def _file(path: Path) -> Path:
+    if not path.name:
+        raise ValueError
+    return path
+
+
 Endpoint = Annotated[
     str, AfterValidator(_endpoint), Expected("an address http(s)://host[:port] without user, password, path or query")
 ]
@@ -149,7 +157,7 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), Expected("a
 Flag = Annotated[bool, Expected("true or false (also 1, 0, yes, no, on, off)")]
 Port = Annotated[int, Field(ge=0, le=65535), Expected("a port, 0 to 65535 (0: any free one)")]
 Host = Annotated[str, AfterValidator(_host), Expected("the name or address of an interface, such as 127.0.0.1")]
-FilePath = Annotated[Path, Expected("the path of a file")]
+FilePath = Annotated[Path, AfterValidator(_file), Expected("the path of a file")]
 EventTrust = Annotated[Literal["source", "event"], BeforeValidator(_lower), Expected("source or event")]
 PermissionsFrom = Annotated[Literal["metadata", "acl"], BeforeValidator(_lower), Expected("metadata or acl")]
 SnapshotScope = Annotated[Literal["touched", "full"], BeforeValidator(_lower), Expected("touched or full")]

@@ -177,7 +177,7 @@ def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bo
         reasons.append(_UNVERIFIED.get(totals.unverified, totals.unverified))
     if totals.held is not None:
         reasons.append(_held(totals.held, approved or _agreed_since(totals, last)))
-    if objects := totals.quarantined - totals.poison - totals.archived:
+    if objects := totals.quarantined - totals.unread_events - totals.archived:
         reasons.append(f"{_objects(objects)} in quarantine (refused, or failed too often)")
     if totals.unread_events:
         reasons.append(

@@ -114,6 +114,7 @@ def test_all_problems_at_once() -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("DATABASE_PATH", "/"),
         ("SYNC_INTERVAL", "0"),
         ("SYNC_INTERVAL", "5m"),
         ("SCAN_INTERVAL", "1.5"),
