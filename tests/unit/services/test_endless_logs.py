@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync_service.models.data_models import EventPage
+from sync_service.models.errors import Temporary
 from sync_service.services import event_processor
 from tests.fakes.event_log import FakeEventLog
 from tests.unit.services.test_event_processor import replay
@@ -69,7 +70,7 @@ async def test_pages_of_one_event_each(bench: Bench, monkeypatch: pytest.MonkeyP
 
 
 async def test_a_run_that_is_to_end_reads_no_further_page(bench: Bench) -> None:
-    """What was read is committed."""
+    """What was read and not yet looked at is handed back: the next run reads it again."""
 
     def page(n: int) -> EventPage:
         if n == 2:
@@ -77,5 +78,6 @@ async def test_a_run_that_is_to_end_reads_no_further_page(bench: Bench) -> None:
         return EventPage([event("update", f"k{n}")], str(n), True)
 
     log = EndlessLog(page)
-    await replay(bench, log)
-    assert (len(log.reads), bench.catalogue.cursor()) == (2, "2")
+    with pytest.raises(Temporary, match="stopped"):
+        await replay(bench, log)
+    assert (len(log.reads), bench.catalogue.cursor(), bench.catalogue.relooks_due()) == (2, None, {})
