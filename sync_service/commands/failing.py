@@ -30,5 +30,5 @@ def every_failure(config: SyncConfig) -> Iterator[dict[str, Any]]:
 
 
 def _told(record: FailureRecord) -> dict[str, Any]:
-    times = {"first_at": record.first_at, "last_at": record.last_at}
+    times = {"first_at": record.first_at or None, "last_at": record.last_at or None}
     return {**record.as_json(), "quarantined": record.quarantined, **times}

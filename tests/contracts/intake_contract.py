@@ -5,9 +5,22 @@ from __future__ import annotations
 import pytest
 
 from sync_service.catalogue import intake, sifting
+from sync_service.catalogue.failing import failing_since, unanswered
+from sync_service.models.changes import CHECK, GONE, FailureRecord, Relook
 from sync_service.models.data_models import Kind, Operation, Poison, Result
 from sync_service.services.database_manager import DatabaseManager
-from tests.fakes.catalogues import LATER, NOW, deliver, deliver_all, event_commit, ids, listed, scan
+from tests.fakes.catalogues import (
+    LATER,
+    NOW,
+    deliver,
+    deliver_all,
+    event_commit,
+    ids,
+    listed,
+    observation,
+    observe,
+    scan,
+)
 
 
 class IntakeContract:
@@ -57,3 +70,27 @@ class IntakeContract:
         catalogue.complete_scan(state, LATER)
         assert [failure.file_path for failure in catalogue.list_failures()] == ["b\\x00d"]
         assert (catalogue.totals().quarantined, catalogue.totals().unread_events) == (1, 0)
+
+    def test_keys_without_an_answer_count_as_failed(self, catalogue: DatabaseManager) -> None:
+        """Named with the source's words before what is archived; one whose row waits anyway is pending once, and what a check
+        or a wish waits for is no failure.
+        """
+        scan(catalogue, "a", "b", "c")
+        deliver_all(catalogue)
+        observe(catalogue, [observation("b", ids(catalogue)["b"], size=9, revision=2)], [], LATER)
+        catalogue.commit_events(event_commit(relooks={"gone": Relook(1, GONE), "checked": Relook(0, CHECK)}), NOW)
+        catalogue.within(intake.add_unanswered, {"a": "answered 500", "b": "no access", "new": "odd"})
+        catalogue.within(intake.add_unanswered, {"a": "answered 503"})
+        archived = FailureRecord(ids(catalogue)["c"], "c", "create", 1, "archived", "no", 1, 1, NOW, NOW, True)
+        catalogue.confirm([], [archived])
+        totals = catalogue.totals()
+        assert (totals.unanswered, totals.failed, totals.pending) == (3, 3, 3)
+        assert totals.error_counts == {"archived": 1, "unanswered": 3}
+        named = [(one.file_path, one.operation, one.message) for one in catalogue.list_failures()]
+        told = [("a", "look", "answered 503"), ("b", "look", "no access"), ("new", "look", "odd")]
+        assert named == [*told, ("c", "create", "no")]
+        assert [one.file_path for one in catalogue.list_failures(2)] == ["a", "b"]
+        failing = catalogue.within(failing_since, LATER)
+        assert (failing.total, failing.since) == (4, {"look": 3})
+        assert [one.file_path for one in catalogue.within(unanswered)] == ["a", "b", "new"]
+        assert catalogue.relooks_due()["a"].attempts == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sync_service import console
+from sync_service.catalogue import intake
 from sync_service.catalogue.failing import failing_since
 from sync_service.commands import failing
 from sync_service.main import main
@@ -96,3 +97,25 @@ def test_the_catalogue_counts_what_failed_since(catalogue: DatabaseManager) -> N
     found = catalogue.within(failing_since, "2026-12")
     assert (found.total, found.since) == (len(KEYS) + 1, {"delete": 1})
     assert catalogue.within(failing_since, NOW).since == {"create": len(KEYS), "delete": 1}
+
+
+def test_status_names_keys_without_an_answer_too(
+    catalogue: DatabaseManager, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the failed operations; since when they have none is not kept."""
+    catalogue.within(intake.add_unanswered, {"silent": "answered 503"})
+    found = json.loads("".join(said(capsys, "status", "-v", "--json")))["failing"]
+    assert (len(found), found[0]) == (
+        len(KEYS) + 1,
+        {
+            "file_path": "silent",
+            "operation": "look",
+            "kind": "unanswered",
+            "message": "answered 503",
+            "attempts": 1,
+            "next_attempt": "next run",
+            "quarantined": False,
+            "first_at": None,
+            "last_at": None,
+        },
+    )
