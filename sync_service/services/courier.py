@@ -194,10 +194,11 @@ class Courier:
         `certain` says that an attempt of ours may have put it there; otherwise the bytes found are not known.
         """
         assert operation.new_path is not None
-        found, unsure = await self._asked(operation.new_path)
+        # The old path first: an attempt of a process that has died may arrive between the two, and would be on neither.
         before, unclear = await self._asked(operation.file_path)
         if before is not None:
             return Outcome(operation, Result.NOT_DONE)
+        found, unsure = await self._asked(operation.new_path)
         same = found is not None and (found.size is None or found.size == operation.size)
         if found is not None and (unclear is None or same):
             return Outcome(operation, Result.DONE, found, certain=certain and same and unclear is None)

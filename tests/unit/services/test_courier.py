@@ -312,6 +312,18 @@ async def test_409_to_anything_else_is_a_refusal(word: str) -> None:
     assert (await case.courier.carry(case.operation(word))).result is Result.REFUSED
 
 
+async def test_a_rename_that_arrives_while_it_is_looked_for_is_found() -> None:
+    """The call of a process that has died may be under way still: it is never taken for gone from both paths."""
+    case = Case()
+
+    def arrives(kind: str, path: str) -> None:
+        if kind == "get" and path == "old":
+            case.destination.files = {"new": Stored(b"old", None, None, None, "id-old")}
+
+    case.destination.on_call = arrives
+    assert (await case.courier.locate(case.rename())).result is Result.DONE
+
+
 @pytest.mark.parametrize(
     ("files", "result"),
     [({"old": b"old"}, Result.NOT_DONE), ({"new": b"old"}, Result.DONE), ({}, Result.MISSING)],
