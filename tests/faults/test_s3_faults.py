@@ -143,6 +143,9 @@ FAULTS = {
 }
 
 
+NOT_TOLD = {"unanswered"}
+"""The kind of a key that the source does not answer for when it is looked at, whatever the reason, which its words tell."""
+
 CASES = [
     (name, kind)
     for name, struck in FAULTS.items()
@@ -162,7 +165,7 @@ async def test_a_fault_and_its_end(scene: Scene, name: str, kind: str) -> None:
     for _ in range(2 if kind == "cycle" else 1):
         result = await scene.route.run(kind)
         scene.require_nothing_wrong()
-        assert scene.route.kinds <= struck.kinds
+        assert scene.route.kinds <= struck.kinds | NOT_TOLD
         assert result.exit_code != 0 or not scene.route.kinds
     scene.proxy.heal()
     await scene.route.until(scene.in_step, kind)
@@ -202,7 +205,7 @@ async def test_a_fault_in_front_of_a_real_server(tmp_path: Path, s3_server: S3Se
             struck = FAULTS[name]
             proxy.spoil(struck.matches, struck.spoils, struck.when())
             await world.route.run("scan")
-            assert world.route.kinds <= struck.kinds
+            assert world.route.kinds <= struck.kinds | NOT_TOLD
             for key, body in world.held.items():
                 assert body in [version.get(key) for version in versions]
             proxy.heal()
