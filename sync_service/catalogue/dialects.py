@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, delete
@@ -37,7 +37,7 @@ def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]
             part = rows[done : done + ROWS_AT_ONCE]
             if _names_a_row_twice(statement, part):
                 break
-            met += conn.exec_driver_sql(whole, tuple(value for row in part for value in row)).rowcount
+            met += conn.exec_driver_sql(whole, tuple(chain.from_iterable(part))).rowcount
             done += ROWS_AT_ONCE
     if done < len(rows):
         met += conn.exec_driver_sql(_of_dialect(conn, statement), [tuple(row) for row in rows[done:]]).rowcount

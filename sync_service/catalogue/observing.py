@@ -77,11 +77,12 @@ def insert_listed(conn: Connection, route_id: int, entries: Sequence[Listed], no
     if not entries:
         return
     orphans = _orphans_between(conn, route_id, entries[0].key, entries[-1].key)
-    fresh = iter(take_ids(conn, len(entries) - sum(e.key in orphans for e in entries)))
-    rows = []
-    for entry in entries:
-        row_id, revision = orphans[entry.key] if entry.key in orphans else (next(fresh), 1)
-        rows.append((row_id, route_id, entry.key, entry.size, entry.etag, entry.last_modified, revision))
+    fresh = iter(take_ids(conn, len(entries) - sum(e.key in orphans for e in entries) if orphans else len(entries)))
+    if orphans:
+        known = [orphans[entry.key] if entry.key in orphans else (next(fresh), 1) for entry in entries]
+        rows = [(row_id, route_id, *entry, revision) for (row_id, revision), entry in zip(known, entries, strict=True)]
+    else:
+        rows = [(row_id, route_id, *entry, 1) for row_id, entry in zip(fresh, entries, strict=True)]
     insert_rows(conn, observed, _LISTED_COLUMNS, rows)
     add_observed(conn, route_id, len(rows), sum(entry.size for entry in entries))
     touch(conn, route_id, [row[0] for row in rows], now, cause)
