@@ -207,6 +207,8 @@ HOLES = """## Holes that these proofs have found, and how they were closed
   key ended every scan. It is looked at until there is an answer, and counts as failed; a scan notes it and goes on.
 - *The same.* What a server stored wrong each time was sent up to ten times a run, for ever: each repair is a new revision, and
   its failures were those of another one. They are counted on; a catalogue that was emptied was taken for a new one.
+- *Random kills.* A death while SQLite made the file, before its WAL, left a journal, and every later start ended with "the
+  catalogue cannot be written": it is read in a way that lets SQLite take back what was begun.
 - *Random kills.* One file in 2,000 deaths was created once more although it was there (nothing lost or wrong). A rename in
   doubt was looked for at its new path and then at its old one; when the call of the process that had died arrived between
   the two, it was on neither, and its row was forgotten. The old path is asked first now. (That this was the cause is

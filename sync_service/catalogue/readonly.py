@@ -23,14 +23,16 @@ _MAGIC = b"SQLite format 3\0"
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. In a read-only folder without a writer, where not even the WAL's index can be made, it
-    takes the file as it is. Raises CatalogueMissing where there is none.
+    takes the file as it is. Where a death while the file was made has left a journal, SQLite takes back what was begun, for
+    which it has to write. Raises CatalogueMissing where there is none.
     """
     if not path.exists():
         raise CatalogueMissing("there is no catalogue", subject=str(path))
     refuse_foreign(path)
     address = "file:" + quote(str(path.absolute()))
     folder_closed = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-shm").exists()
-    options = "?mode=ro&immutable=1" if folder_closed else "?mode=ro"
+    cut_off = path.with_name(path.name + "-journal").exists()
+    options = "?mode=ro&immutable=1" if folder_closed else "?mode=rw" if cut_off else "?mode=ro"
     connection = sqlite3.connect(address + options, uri=True, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA query_only=ON")
     return connection

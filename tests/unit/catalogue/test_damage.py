@@ -176,6 +176,26 @@ def test_a_catalogue_that_was_emptied_is_refused(tmp_path: Path, content: bytes 
         refused_untouched(path, lambda _: read_status(SyncConfig(database_path=path)))
 
 
+@pytest.mark.parametrize("use", [use_as_reader, use_as_writer])
+def test_a_death_while_the_file_was_made_stops_no_later_start(tmp_path: Path, use: Callable[[Path], None]) -> None:
+    """Before it has its WAL, SQLite leaves a journal: what was begun is taken back, and there is no catalogue yet."""
+    begun, path = tmp_path / "begun.db", tmp_path / "left" / "sync.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(begun, isolation_level=None)) as connection:
+        connection.executescript("CREATE TABLE t (x); DROP TABLE t; PRAGMA cache_size=1; BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE half (x)")
+        connection.executemany("INSERT INTO half VALUES (?)", [("x" * 2000,)] * 50)
+        for suffix in ("", "-journal"):
+            shutil.copy(f"{begun}{suffix}", f"{path}{suffix}")
+    assert path.stat().st_size > 0
+    if use is use_as_reader:
+        with pytest.raises(CatalogueMissing):
+            use(path)
+    else:
+        use(path)
+        assert DatabaseManager(path).get_record_count() == 2
+
+
 def test_an_empty_file_with_a_wal_is_refused(crashed: Path) -> None:
     """SQLite would throw the WAL away with all that was committed in it."""
     wal = crashed.with_name("crashed.db-wal")
