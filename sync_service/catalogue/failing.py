@@ -21,7 +21,8 @@ _PAGE = "WHERE route_id = ? AND (id > ? OR (id = ? AND operation > ?)) ORDER BY 
 def failing_since(conn: Connection, route_id: int, since: str) -> Failing:
     """How many operations are failing, and of which kinds those are that have failed since then."""
     found = asking(conn)(_COUNT, since, route_id)
-    if silent := len(unanswered(conn, route_id)):
+    _, silent = figures.unanswered_count(asking(conn), route_id)
+    if silent:
         found.append(("look", silent, silent))
     return Failing(sum(int(n) for _, n, _ in found), {str(kind): int(late) for kind, _, late in found if late})
 

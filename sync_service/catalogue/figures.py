@@ -56,7 +56,7 @@ def totals(ask: Ask, route_id: int) -> Totals:
     kinds = ask(
         "SELECT kind, quarantined, count(*) FROM failures WHERE route_id = ? GROUP BY kind, quarantined", route_id
     )
-    ((pending_looks, unanswered),) = ask(_UNANSWERED_COUNT, route_id, GONE, CHECK)
+    pending_looks, unanswered = unanswered_count(ask, route_id)
     if unanswered:
         kinds.append((UNANSWERED, False, unanswered))
     ((left_out,),) = ask("SELECT count(*) FROM quarantine WHERE route_id = ? AND reason = ?", route_id, LEFT_OUT)
@@ -70,8 +70,8 @@ def totals(ask: Ask, route_id: int) -> Totals:
     return Totals(
         files=files,
         size=size,
-        pending=pending + int(pending_looks),
-        unanswered=int(unanswered),
+        pending=pending + pending_looks,
+        unanswered=unanswered,
         failed=sum(number for _, quarantined, number in kinds if not quarantined),
         quarantined=sum(number for _, quarantined, number in kinds if quarantined) + int(unread),
         oldest_pending=oldest,
@@ -108,7 +108,12 @@ _UNANSWERED_COUNT = (
     "SELECT coalesce(sum(CASE WHEN EXISTS (SELECT 1 FROM observed o JOIN touched t ON t.id = o.id WHERE "  # noqa: S608
     f"o.route_id = r.route_id AND o.file_path = r.file_path) THEN 0 ELSE 1 END), 0), count(*) {_UNANSWERED}"
 )
-"""How many keys the source does not answer for that nothing else is pending of, and how many in all."""
+
+
+def unanswered_count(ask: Ask, route_id: int) -> tuple[int, int]:
+    """How many keys the source does not answer for that nothing else is pending of, and how many in all."""
+    ((alone, every),) = ask(_UNANSWERED_COUNT, route_id, GONE, CHECK)
+    return int(alone), int(every)
 
 
 def unanswered_records(ask: Ask, route_id: int, limit: int | None = None) -> list[FailureRecord]:

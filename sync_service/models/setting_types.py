@@ -114,17 +114,15 @@ def is_open(host: str) -> bool:
         return host.lower() != "localhost"
 
 
-BaseUrl = Annotated[
-    str, AfterValidator(_base_url), Expected("an address http(s)://host[:port][/path] without user, password or query")
-]
-
-
 def _file(path: Path) -> Path:
     if not path.name:
         raise ValueError
     return path
 
 
+BaseUrl = Annotated[
+    str, AfterValidator(_base_url), Expected("an address http(s)://host[:port][/path] without user, password or query")
+]
 Endpoint = Annotated[
     str, AfterValidator(_endpoint), Expected("an address http(s)://host[:port] without user, password, path or query")
 ]

@@ -274,13 +274,12 @@ class Delivery:
         failed = await self._failures([o for o in outcomes if o.result in FAILED and not _to_be_planned_again(o)])
         now = self._now()
         told = [record_of(o, now, self._run_id) for o in outcomes if o.error_kind != _STOPPED]
-        wrong = {id(o): o for o in outcomes if o.result is Result.STORED_WRONG}
-        records = [record for known, record in failed.items() if known not in wrong]
+        wrong = [o for o in outcomes if o.result is Result.STORED_WRONG]
+        records = [failed[id(o)] for o in outcomes if id(o) in failed and o.result is not Result.STORED_WRONG]
         with point("outcomes confirmed"):
             await self._thread(self._catalogue.confirm, outcomes, records, told)
         if wrong:
-            standing = await self._standing(list(wrong.values()))
-            await self._thread(self._catalogue.confirm, [], [failed[id(outcome)] for outcome in standing])
+            await self._thread(self._catalogue.confirm, [], [failed[id(o)] for o in await self._standing(wrong)])
         stuck = await self._look_again([o for o in outcomes if source_moved(o)])
         if stuck:
             failed |= await self._failures(stuck)
