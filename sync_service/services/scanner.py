@@ -13,7 +13,6 @@ from sync_service.models.data_models import Listed, ListingPage, ObjectInfo, Ope
 from sync_service.models.errors import Archived, Denied, ListingBroken, SyncError, Temporary, Unreadable
 from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
-from sync_service.services.concurrency import each
 from sync_service.services.looking import Look, Looking
 from sync_service.services.observations import first_seen, revised, seen_again
 from sync_service.services.tools import Tools
@@ -49,7 +48,6 @@ class Scanner:
         self._retry = tools.retry
         self._observer = tools.observer
         self._now = tools.now
-        self._workers = tools.workers
 
     async def scan(self, state: ScanState | None = None) -> ScanState:
         """Runs a scan to its end: the one begun as `state`, or the interrupted one, or a new one. Raises what the source
@@ -250,18 +248,10 @@ class Scanner:
         """A restored object shows no other size, ETag or time in a listing, so each one in quarantine is looked at."""
         after = 0
         while found := await self._thread(self._catalogue.within, ledger.archived, after, STRETCH):
-            paths = [path for _, path in found]
-            readable = await each(self._readable, paths, self._workers)
-            if restored := [path for path, can in zip(paths, readable, strict=True) if can]:
+            looks = await self._looking.at([path for _, path in found])
+            if restored := [path for path, look in looks.items() if isinstance(look, ObjectInfo) and not look.archived]:
                 await self._thread(self._catalogue.try_again, restored, self._now(), Archived.kind)
             after = found[-1][0]
-
-    async def _readable(self, path: str) -> bool:
-        try:
-            info = None if self._retry.halt.is_set else await self._retry.call(lambda: self._source.look(path))
-        except SyncError:
-            return False
-        return info is not None and not info.archived
 
 
 def _is_unanswered(look: Look) -> bool:

@@ -160,7 +160,9 @@ class FakeSource:
 
     async def look(self, key: str) -> ObjectInfo | None:
         self._called("look", key)
-        return self._versions[key][-1].info if key in self._versions else None
+        if key not in self._versions:
+            return None
+        return replace(self._versions[key][-1].info, archived=key in self._archived)
 
     @asynccontextmanager
     async def open(

@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from sync_service.catalogue import intake, observing, sifting
-from sync_service.models.changes import Known, ScanState, ScanStatus
+from sync_service.models.changes import FailureRecord, Known, ScanState, ScanStatus
 from sync_service.models.data_models import Listed, ListingPage
-from sync_service.models.errors import ConfigurationError, Denied, ListingBroken, SyncError, Temporary, Unreachable
+from sync_service.models.errors import (
+    Archived,
+    ConfigurationError,
+    Denied,
+    ListingBroken,
+    SyncError,
+    Temporary,
+    Unreachable,
+)
 from sync_service.services import scanner as scanner_module
 from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
@@ -201,6 +209,26 @@ async def test_a_key_that_came_back_without_an_answer_waits(bench: Bench) -> Non
     bench.source.faults.clear()
     await bench.scan()
     assert bench.paths() == {"a", "b"}
+
+
+async def test_archived_objects_are_looked_at_until_they_can_be_read(bench: Bench) -> None:
+    """A restored one leaves quarantine; where the source is silent, it is not asked about each of the others."""
+    keys = [f"{number:02}" for number in range(30)]
+    bench.put(*keys)
+    await bench.scan()
+    for key in keys[1:]:
+        bench.source.archive(key)
+    rows = ids(bench.catalogue)
+    archived = [FailureRecord(rows[k], k, "create", 1, Archived.kind, "", 1, 1, NOW, NOW, True) for k in keys]
+    bench.catalogue.confirm([], archived)
+    await bench.scan()
+    assert {failure.file_path for failure in bench.catalogue.list_failures()} == set(keys[1:])
+    bench.source.calls.clear()
+    bench.source.fail("look", Unreachable("nobody there"), times=99)
+    bench.source.fail("ping", Unreachable("nobody there"), times=99)
+    await bench.scan()
+    assert len(bench.asked("look")) < len(keys) - 1
+    assert len(bench.catalogue.list_failures()) == len(keys) - 1
 
 
 async def test_what_a_listing_hides_is_looked_at(bench: Bench) -> None:
