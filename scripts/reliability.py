@@ -58,7 +58,7 @@ PROMISES = (
             "kills",
             "machine",
             "tests/unit/services/test_courier.py",
-            "tests/unit/services/test_delivery*.py",
+            "tests/unit/services/delivery/test_*.py",
             "tests/unit/services/test_late_looks.py",
             "tests/unit/destinations/test_file_manager.py",
             "tests/contracts/test_destination_*.py",

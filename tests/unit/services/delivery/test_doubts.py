@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from sync_service.models.data_models import Kind, Operation
 from sync_service.models.errors import Refused
 from sync_service.services import delivery as module
 from sync_service.services.delivery import Delivery
-from tests.fakes.destination import FakeDestination
-from tests.unit.services.test_delivery import delivered, deliverer, doubts, holding, in_doubt, put, settle_all
-from tests.unit.services.workbench import Bench, workbench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with workbench(tmp_path, destination=FakeDestination(memory=False)) as made:
-        yield made
-
-
-@pytest.fixture
-async def delivery(bench: Bench) -> AsyncIterator[Delivery]:
-    made = deliverer(bench)
-    yield made
-    await made.stop()
+from tests.unit.services.delivery.steps import delivered, doubts, holding, in_doubt, put, settle_all
+from tests.unit.services.workbench import Bench
 
 
 async def test_doubts_are_settled_window_by_window(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,22 +13,8 @@ from sync_service.models.data_models import Kind, Operation, Outcome, Result
 from sync_service.models.errors import Denied, OutcomeUnknown, Refused, Unreachable
 from sync_service.services.courier import Courier, idempotency_key
 from sync_service.services.delivery import Delivery
-from tests.fakes.destination import FakeDestination
-from tests.unit.services.test_delivery import delivered, deliverer, doubts, planned, put, slow
-from tests.unit.services.workbench import Bench, workbench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with workbench(tmp_path, destination=FakeDestination(memory=False)) as made:
-        yield made
-
-
-@pytest.fixture
-async def delivery(bench: Bench) -> AsyncIterator[Delivery]:
-    made = deliverer(bench)
-    yield made
-    await made.stop()
+from tests.unit.services.delivery.steps import delivered, deliverer, doubts, planned, put, slow
+from tests.unit.services.workbench import Bench
 
 
 class Endless:
