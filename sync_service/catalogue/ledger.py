@@ -101,6 +101,11 @@ def forget_stale_failures(conn: Connection, route_id: int) -> None:
     conn.execute(delete(failures).where(failures.c.route_id == route_id, settled))
 
 
+def held_for(conn: Connection, route_id: int) -> str | None:
+    """Why deletes are held back; None where none are."""
+    return conn.execute(select(held.c.reason).where(held.c.route_id == route_id)).scalar()
+
+
 def put_held(conn: Connection, route_id: int, deletes: int, reason: str, now: str) -> None:
     """Notes the deletes that are held back; keeps since when they are."""
     since = conn.execute(select(held.c.since).where(held.c.route_id == route_id)).scalar() or now

@@ -72,6 +72,12 @@ class Unreachable(Temporary):
     kind = "unreachable"
 
 
+class Interrupted(Temporary):
+    """A signal ended the run before its end."""
+
+    kind = "stopped"
+
+
 class Throttled(Temporary):
     """The other side asked for fewer requests (429, 503 SlowDown) and applied nothing; `retry_after` is in seconds."""
 

@@ -99,6 +99,11 @@ class Delivery:
         """Whether the run was halted because the destination does not answer."""
         return self._hearing.silent
 
+    @property
+    def refused(self) -> bool:
+        """Whether it was halted because the destination refuses us."""
+        return self._hearing.refused
+
     def begin(self, run_id: str = "") -> None:
         """A new cycle: counts from nothing."""
         self._run_id = run_id

@@ -33,11 +33,22 @@ class Verdict:
     reason: str
 
 
-def judge(guard: Guard, deletes: list[int], approved: set[int], files: int, suspicion: str | None) -> Verdict:
-    """Sorts pending deletes. Approved ones go; where the source itself is suspicious, all others are held."""
+def judge(
+    guard: Guard,
+    deletes: list[int],
+    approved: set[int],
+    files: int,
+    suspicion: str | None,
+    held_for: str | None = None,
+) -> Verdict:
+    """Sorts pending deletes. Approved ones go; where the source itself is suspicious, all others are held.
+
+    `held_for` is why deletes were held before: what is left of them waits on, for whoever puts an emptied bucket back object by
+    object, or adds others, has not agreed to the rest.
+    """
     going = [row_id for row_id in deletes if row_id in approved]
     asked = [row_id for row_id in deletes if row_id not in approved]
-    reason = guard.too_many(len(asked), files) or (suspicion if asked else None)
+    reason = (guard.too_many(len(asked), files) or suspicion or held_for) if asked else None
     if reason is not None:
         return Verdict(going, len(asked), reason)
     return Verdict(going + asked, 0, "")

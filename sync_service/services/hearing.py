@@ -38,7 +38,7 @@ class Hearing:
         self._unanswered = 0
         self._well: bool | None = None
         self._destination = self._source = False
-        self.silent = False
+        self.silent = self.refused = False
 
     def answers(self, outcome: Outcome) -> bool:
         """Whether the side that failed here has answered others in this run."""
@@ -66,8 +66,8 @@ class Hearing:
     def _stop(self, outcome: Outcome) -> None:
         if self._halt.is_set:
             return
-        self.silent = True
-        what = "refuses us" if outcome.error_kind == Denied.kind else "does not answer"
+        self.silent, self.refused = True, outcome.error_kind == Denied.kind
+        what = "refuses us" if self.refused else "does not answer"
         self._halt.set(f"the destination {what}")
         self._observer.problem(
             f"the destination {what}; the rest waits for the next cycle",

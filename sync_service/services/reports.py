@@ -38,6 +38,7 @@ class RunFacts:
     held: int = 0
     held_reason: str = ""
     silent: bool = False
+    refused: bool = False
     stopped: bool = False
     keys_scanned: int | None = None
     plan: dict[str, Any] | None = None

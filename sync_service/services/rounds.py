@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from sync_service.catalogue import ledger
 from sync_service.models.changes import ScanStatus
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Kind, Operation, Result
@@ -144,7 +145,8 @@ class Rounds:
         approved = set(await self._thread(self._catalogue.approved))
         files = await self._thread(self._catalogue.delivered_count)
         scan = await self._thread(self._catalogue.scan_state)
-        verdict = judge(self._guard, list(causes), approved, files, scan.suspicion)
+        held_for = await self._thread(self._catalogue.within, ledger.held_for)
+        verdict = judge(self._guard, list(causes), approved, files, scan.suspicion, held_for)
         facts.held, facts.held_reason = verdict.held, verdict.reason
         if scan.suspicion is not None and scan.status is ScanStatus.COMPLETE and not verdict.held:
             await attempt(facts, self._observer, self._scanner.accept_source())
@@ -182,5 +184,5 @@ class Rounds:
     def _halted(self, facts: RunFacts) -> bool:
         """Whether to stop here: a signal came, or the destination does not answer."""
         if self._delivery.silent:
-            facts.silent = True
+            facts.silent, facts.refused = True, self._delivery.refused
         return facts.silent or self._halt.is_set

@@ -156,4 +156,4 @@ class Scheduler:
         wait = min(longest, FIRST_RETRY * 2 ** min(self._failures - 1, 20)) * (0.75 + 0.5 * self._draw())
         if self._scheduler.get_job(_JOB) is not None:
             self._scheduler.modify_job(_JOB, next_run_time=self._now() + timedelta(seconds=wait))
-        self._observer.note("the next run comes sooner or later than planned", in_seconds=round(wait))
+            self._observer.note("the next run comes sooner or later than planned", in_seconds=round(wait))

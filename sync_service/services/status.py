@@ -12,7 +12,7 @@ from sync_service import __version__
 from sync_service.catalogue.readonly import route_views
 from sync_service.catalogue.stored import stored
 from sync_service.models.changes import FailureRecord, Held, RunRecord, Totals
-from sync_service.models.errors import CatalogueMissing
+from sync_service.models.errors import CatalogueMissing, Interrupted
 from sync_service.models.text import are, counted
 
 if TYPE_CHECKING:
@@ -135,14 +135,12 @@ def judge_state(
     if last is not None and last.finished_at is None and holder is not None and not trouble:
         return State.SYNCING, f"a run ({last.sync_type}) is under way since {last.started_at}"
     if not totals.initial_done:
-        why = _UNVERIFIED.get(totals.unverified or "") or (
-            "the first sync was begun and is not complete; run initial-sync to go on"
-            if runs
-            else "no initial sync has been run yet"
-        )
+        why = _UNVERIFIED.get(totals.unverified or "") or _not_complete(last, holder)
         return State.NEVER_SYNCED, why
     if reasons := _degraded(totals, last, trouble, approved):
         return State.DEGRADED, "; ".join(reasons)
+    if last is not None and (signal := _problem(last, of_a_signal=True)) is not None:
+        return State.STOPPED, f"the last run did not come to its end: {signal}"
     if (
         holder is None
         and last is not None
@@ -153,6 +151,18 @@ def judge_state(
             f"no daemon is running, and nothing has been synced since {last.finished_at or last.started_at}",
         )
     return State.UP_TO_DATE, _in_step(totals)
+
+
+def _not_complete(last: RunRecord | None, holder: Holder | None) -> str:
+    if last is None:
+        return "no initial sync has been run yet"
+    problem = f" (the last run failed: {why})" if (why := _problem(last)) is not None else ""
+    then = (
+        "the daemon goes on with it"
+        if holder is not None and holder.command == "daemon"
+        else "run initial-sync to go on"
+    )
+    return f"the first sync was begun and is not complete{problem}; {then}"
 
 
 def _in_step(totals: Totals) -> str:
@@ -190,7 +200,9 @@ def _degraded(totals: Totals, last: RunRecord | None, trouble: str, approved: bo
         reasons.append(f"{what}; it is asked again with the next run")
     if last is not None and last.finished_at is None:
         reasons.append(f"the run begun at {last.started_at} was cut off; the next one goes on where it was")
-    elif last is not None and last.success is False and not reasons:
+    elif last is not None and (problem := _problem(last)) is not None:
+        reasons.append(f"the last run failed: {problem}")
+    elif last is not None and last.success is False and not reasons and _problem(last, of_a_signal=True) is None:
         reasons.append(_first_error(last))
     return reasons
 
@@ -210,6 +222,15 @@ def _them(number: int) -> str:
 
 def _wait(number: int) -> str:
     return "waits" if number == 1 else "wait"
+
+
+def _problem(run: RunRecord, of_a_signal: bool = False) -> str | None:
+    """What kept a run from its end: the error of a whole step, or a signal; None where it came to its end."""
+    report: dict[str, Any] = dict(run.report or {})
+    for error in report.get("errors") or []:
+        if not error.get("operation") and (error.get("kind") == Interrupted.kind) is of_a_signal:
+            return str(error.get("message"))
+    return None
 
 
 def _first_error(run: RunRecord) -> str:

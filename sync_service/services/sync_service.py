@@ -19,6 +19,7 @@ from sync_service.models.errors import (
     Archived,
     CatalogueMissing,
     ExitCode,
+    Interrupted,
     PlanChanged,
     Refused,
     SyncError,
@@ -299,6 +300,10 @@ class SyncService:
         parts = self._require_parts()
         facts.delivery = self._delivery.counts
         facts.stopped = self._tools.retry.halt.is_set
+        if self._tools.retry.halt.stopping:
+            facts.problems.insert(
+                0, Interrupted(self._tools.retry.halt.reason, hint="The next run goes on where it was")
+            )
         with point("catalogue tidied"):
             await self._thread(self._catalogue.tidy)
         facts.failing = await self._thread(self._catalogue.within, failing_since, facts.started_at)
@@ -369,6 +374,8 @@ def exit_code_of(facts: RunFacts) -> ExitCode:
     failing = [failure for failure in facts.still_failing if failure.kind != Archived.kind]
     kinds = {failure.kind for failure in failing}
     if kinds and kinds <= {"denied", "clock_skew"} and not facts.delivery.done:
+        return ExitCode.DENIED
+    if facts.refused:
         return ExitCode.DENIED
     if facts.silent or facts.stopped or (kinds == {Unreachable.kind} and not facts.delivery.done):
         return ExitCode.TEMPORARY

@@ -162,7 +162,8 @@ class FakeSource:
         self._called("look", key)
         if key not in self._versions:
             return None
-        return replace(self._versions[key][-1].info, archived=key in self._archived)
+        info = self._versions[key][-1].info
+        return replace(info, archived=info.archived or key in self._archived)
 
     @asynccontextmanager
     async def open(

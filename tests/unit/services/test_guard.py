@@ -49,3 +49,11 @@ def test_approved_deletes_do_not_count() -> None:
 def test_one_delete_is_no_plural() -> None:
     """The reason is read by people."""
     assert (Guard(0, 0).too_many(1, 1) or "").startswith("1 delete of 1 file is more than MAX_DELETE (0)")
+
+
+def test_what_was_held_waits_until_a_person_agrees() -> None:
+    """Fewer of them, or more files beside them, are no yes: only what is approved goes, and nothing is held where none is left."""
+    guard = Guard(100, 10)
+    assert judge(guard, [1, 2, 3], {2}, 10, None, "emptied") == Verdict([2], 2, "emptied")
+    assert judge(guard, [1, 2, 3], {1, 2, 3}, 10, None, "emptied") == Verdict([1, 2, 3], 0, "")
+    assert judge(guard, [], set(), 10, None, "emptied") == Verdict([], 0, "")

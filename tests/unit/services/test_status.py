@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ __all__ = ["postgres_server", "postgres_url"]
 MOMENT = datetime(2026, 11, 21, 8, 10, tzinfo=UTC)
 HOLDER = Holder(1, "host", NOW)
 DONE = Totals(initial_done=True)
+SIGNAL = {"errors": [{"operation": None, "kind": "stopped", "message": "stopped by SIGTERM"}]}
+LOG_DOWN = {"errors": [{"operation": None, "kind": "unreachable", "message": "log down"}]}
 
 
 def run(*, ended: bool = True, success: bool | None = True, **more: object) -> RunRecord:
@@ -62,6 +65,29 @@ def run(*, ended: bool = True, success: bool | None = True, **more: object) -> R
             HOLDER,
             State.DEGRADED,
             "API down",
+        ),
+        (
+            Totals(initial_done=True, quarantined=1),
+            [run(success=False, report=LOG_DOWN)],
+            HOLDER,
+            State.DEGRADED,
+            "in quarantine (refused, or failed too often); the last run failed: log down",
+        ),
+        (
+            Totals(),
+            [run(success=False, report=LOG_DOWN)],
+            HOLDER,
+            State.NEVER_SYNCED,
+            "(the last run failed: log down)",
+        ),
+        (Totals(), [run()], replace(HOLDER, command="daemon"), State.NEVER_SYNCED, "the daemon goes on with it"),
+        (DONE, [run(success=False, report=SIGNAL)], None, State.STOPPED, "did not come to its end: stopped by SIGTERM"),
+        (
+            Totals(initial_done=True, failed=1),
+            [run(success=False, report=SIGNAL)],
+            None,
+            State.DEGRADED,
+            "1 operation failed",
         ),
     ],
 )

@@ -414,6 +414,25 @@ async def test_many_deletes_are_held_until_a_person_agrees(make_rig: Make) -> No
     assert rig.open_catalogue.approved() == {}
 
 
+@pytest.mark.parametrize("run", ["run_scan", "run_cycle"])
+async def test_what_was_held_does_not_go_because_there_is_less_of_it(rig: Rig, run: str) -> None:
+    """An emptied bucket that is filled again object by object: each that is back is withdrawn, the others wait for a person."""
+    await synced(rig, *"abcd")
+    for key in "abcd":
+        rig.source.delete(key)
+    assert (await rig.service.run_scan()).exit_code is ExitCode.GUARDED
+    put(rig, "a", "b", "new")
+    for key in ("a", "b", "new"):
+        rig.tell("create", key)
+    result = await getattr(rig.service, run)()
+    assert (result.exit_code, result.report["statistics"]["deletes_held"]) == (ExitCode.GUARDED, 2)
+    assert "the listing is empty" in result.report["held_reason"]
+    assert set(rig.destination.files) == {*"abcd", "new"}
+    leave_approval(rig.config.requests_dir, "x", [(row, path) for row, path, _ in rig.open_catalogue.pending_deletes()])
+    assert (await rig.service.run_cycle()).exit_code is ExitCode.DONE
+    assert rig.in_step()
+
+
 async def test_an_emptied_bucket_deletes_nothing(rig: Rig) -> None:
     """The listing is empty and the destination is not: held, and healed when the objects come back."""
     await synced(rig, "a", "b")
@@ -507,6 +526,8 @@ async def test_a_halt_ends_a_run_and_the_next_goes_on(rig: Rig) -> None:
     rig.source.before = stop
     result = await rig.service.run_cycle()
     assert (result.exit_code, result.report["success"]) == (ExitCode.TEMPORARY, False)
+    assert [error["message"] for error in result.report["errors"]] == ["SIGTERM. The next run goes on where it was"]
+    assert rig.service.get_sync_status()["routes"][0]["state"] == "STOPPED"
     assert 0 < len(rig.destination.effects) < 20
     rig.source.before = None
     rig.open()
