@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sync_service.models.errors import ConfigurationError, SyncError
@@ -15,33 +16,49 @@ from sync_service.models.text import KEY_LENGTH, counted, escaped, shown
 from sync_service.reporting.secrets import PROCESS
 
 
+class OutputLost(OSError):
+    """The standard output takes nothing: its reader has gone, or its disk is full."""
+
+
 def result(value: object) -> None:
-    """A JSON result."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
-    sys.stdout.flush()
+    """A JSON result. Raises OutputLost, as everything here that prints a result."""
+    _print([json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n"])
 
 
 def result_listing(head: Mapping[str, Any], name: str, items: Iterable[object]) -> None:
     """A JSON result whose last part is a list that is written as it is read: there may be as many items as objects."""
     text = json.dumps(head, indent=2, ensure_ascii=True, default=str)[:-1].rstrip()
-    sys.stdout.write(f'{text}{"," if head else ""}\n  "{name}": [')
-    for number, item in enumerate(items):
-        sys.stdout.write(("," if number else "") + "\n    " + json.dumps(item, ensure_ascii=True, default=str))
-    sys.stdout.write("\n  ]\n}\n")
-    sys.stdout.flush()
+    _print([f'{text}{"," if head else ""}\n  "{name}": ['])
+    _print(
+        ("," if number else "") + "\n    " + json.dumps(item, ensure_ascii=True, default=str)
+        for number, item in enumerate(items)
+    )
+    _print(["\n  ]\n}\n"])
 
 
 def lines(texts: Iterable[str]) -> None:
     """A result for people."""
-    for text in texts:
-        sys.stdout.write(escaped(text) + "\n")
-    sys.stdout.flush()
+    _print(escaped(text) + "\n" for text in texts)
 
 
 def message(text: str) -> None:
     """Something beside the result, one line. What it tells may be another's words: no secret and no control leaves in it."""
-    sys.stderr.write(escaped(PROCESS(text)) + "\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(escaped(PROCESS(text)) + "\n")
+        sys.stderr.flush()
+
+
+def _print(texts: Iterable[str]) -> None:
+    for text in texts:
+        _written(sys.stdout.write, text)
+    _written(sys.stdout.flush)
+
+
+def _written(write: Callable[..., object], *text: str) -> None:
+    try:
+        write(*text)
+    except OSError as error:
+        raise OutputLost(*error.args) from error
 
 
 def notice(text: str, level: str = "info") -> None:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from sync_service import console
+from sync_service import console, streams
 from sync_service.models.errors import ExitCode, SyncError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that `arguments` name (None: those of the process; none at all: daemon). Returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given
+    streams.stand_in()
+    try:
+        return int(_ended(given))
+    finally:
+        streams.settle()
+
+
+def _ended(given: list[str]) -> int:
     try:
         return _run(given or ["daemon"])
     except SyncError as problem:
         console.error(problem)
-        if as_json:
-            console.result(console.error_json(problem))
-        return int(problem.exit_code)
+        if "--json" in given:
+            with suppress(console.OutputLost):
+                console.result(console.error_json(problem))
+        return problem.exit_code
     except KeyboardInterrupt:
-        return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone; nothing more can be said, and the interpreter must not try at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.UNCLASSIFIED)
+        return ExitCode.INTERRUPTED
+    except (BrokenPipeError, console.OutputLost) as lost:
+        return _lost(lost)
+    except ModuleNotFoundError as missing:
+        console.message(f"error: the Python package {missing.name} is missing. Run make setup, then .venv/bin/python")
+        return ExitCode.USAGE
     except Exception as problem:
         return _unexpected(problem, verbose="-v" in given or "--verbose" in given)
 
@@ -44,6 +54,14 @@ def _run(arguments: list[str]) -> int:
     return int(ExitCode.DONE)
 
 
+def _lost(problem: OSError) -> int:
+    """A reader that has gone has had enough; an output that cannot be written is told."""
+    if problem.errno == errno.EPIPE:
+        return ExitCode.UNCLASSIFIED
+    console.message(f"error: the result cannot be written: {problem.strerror or problem}. What was done stays done")
+    return ExitCode.TEMPORARY
+
+
 def _unexpected(problem: Exception, verbose: bool) -> int:
     if verbose:
         import traceback
@@ -54,7 +72,7 @@ def _unexpected(problem: Exception, verbose: bool) -> int:
         f"error: unexpected {type(problem).__name__}: {problem}. Nothing was lost; this is a fault of the program: "
         "run again with -v and report what it prints"
     )
-    return int(ExitCode.UNCLASSIFIED)
+    return ExitCode.UNCLASSIFIED
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_one_delete_is_no_plural() -> None:
 
 
 def test_what_was_held_waits_until_a_person_agrees() -> None:
-    """Fewer of them, or more files beside them, are no yes: only what is approved goes, and nothing is held where none is left."""
+    """Fewer of them, or more files beside them, are no yes: only what is approved goes; where none is left, none is held."""
     guard = Guard(100, 10)
     assert judge(guard, [1, 2, 3], {2}, 10, None, "emptied") == Verdict([2], 2, "emptied")
     assert judge(guard, [1, 2, 3], {1, 2, 3}, 10, None, "emptied") == Verdict([1, 2, 3], 0, "")
