@@ -118,9 +118,12 @@ def plan(
     from sync_service import bootstrap
     from sync_service.commands import dry_run
     from sync_service.runner import run
+    from sync_service.services.plan_files import require_place
 
     config = common.settings()
     config.require_route()
+    if file is not None:
+        require_place(file)
     bootstrap.make_observer(config, quiet=True)
     planned = run(lambda halt: dry_run.plan(config, halt))
     if file is not None:

@@ -83,8 +83,23 @@ class PlanFile:
             raise ConfigurationError(what, hint=_AGAIN)
 
 
+def require_place(path: Path) -> None:
+    """Raises ConfigurationError where a plan cannot be put at `path`: only an older plan is overwritten, or an empty file."""
+    if not path.name or path.is_dir():
+        raise ConfigurationError(f"the plan cannot be written to {shown(path)}: it is a folder", hint="Name a file")
+    try:
+        with path.open("rb") as file:
+            begins = file.read(200)
+    except OSError:
+        return
+    if begins and f'"kind": "{KIND}"'.encode() not in begins:
+        what = f"{shown(path)} is there already, and is no plan"
+        raise ConfigurationError(what, hint="Name another file; it was not overwritten")
+
+
 def write_plan(path: Path, plan: PlanFile) -> None:
     """Writes the plan whole or not at all. Raises ConfigurationError where the path cannot be written."""
+    require_place(path)
     content = {
         "kind": KIND,
         "format": FORMAT,

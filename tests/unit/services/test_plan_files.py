@@ -48,6 +48,21 @@ def test_a_plan_comes_back_as_it_was(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_only_a_plan_is_overwritten(path: Path, tmp_path: Path) -> None:
+    """Another file that was named by mistake keeps what it has; a folder is no place for a plan."""
+    write_plan(path, PLAN)
+    write_plan(path, PlanFile("", "", "", Preview(())))
+    (tmp_path / "made-for-it").touch()
+    write_plan(tmp_path / "made-for-it", PLAN)
+    (tmp_path / "sync.db").write_bytes(b"SQLite format 3\0")
+    (tmp_path / "list.json").write_text('{"kind": "s3-sync"}')
+    for other in (tmp_path / "sync.db", tmp_path / "list.json", tmp_path, Path(), Path("/"), Path("..")):
+        with pytest.raises(ConfigurationError):
+            write_plan(other, PLAN)
+    assert (tmp_path / "sync.db").read_bytes() == b"SQLite format 3\0"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["list.json", "made-for-it", "sync.db", "the.plan"]
+
+
 def test_what_a_plan_is_read_by_people_as(path: Path) -> None:
     """The text of an operation names what is sent, escaped."""
     assert [line.text for line in PLAN.preview.operations] == [
