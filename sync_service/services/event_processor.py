@@ -60,6 +60,10 @@ class EventCounts:
     waiting: set[str] = field(default_factory=set)
 
 
+Placed = tuple[Event, int]
+"""An event and its position in the log as we keep it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     items: list[Event | Poison]
@@ -161,7 +165,7 @@ class EventProcessor:
         fresh = await self._sift([item for item in batch.items if isinstance(item, Event)], records, counts)
         meant = await self._without_slashes([self._relative(event) for event in fresh])
         placed = [(event, start + 1 + index) for index, event in enumerate(meant)]
-        effects, relooks = await self._effects(placed, counts.waiting)
+        placed, effects, relooks = await self._effects(fresh, placed, counts.waiting)
         records += [
             _record_of(told, event, effects.reasons.get(position))
             for told, (event, position) in zip(fresh, placed, strict=True)
@@ -234,14 +238,20 @@ class EventProcessor:
             for event in events
         ]
 
-    async def _effects(self, placed: list[tuple[Event, int]], waiting: set[str]) -> tuple[Effects, dict[str, Relook]]:
+    async def _effects(
+        self, told: Sequence[Event], placed: Sequence[Placed], waiting: set[str]
+    ) -> tuple[list[Placed], Effects, dict[str, Relook]]:
+        """The events by the names that the source knows, what they mean for the rows, and what is to be looked at again."""
         due = await self._thread(self._catalogue.relooks_due)
         named = {path for event, _ in placed for path in (event.file_path, event.new_path) if path is not None}
         keys = sorted(named | set(due))
         looks = await self._look(keys, due)
         await self._take_up_restored(looks)
         rows = await self._thread(self._catalogue.observations_at, keys)
-        effects = effects_of([*kept_wishes(due), *placed], keys, rows, looks, self._trust)
+        placed = await self._with_slashes(told, placed, looks, set(rows))
+        effects = effects_of(
+            [*kept_wishes(due), *placed], sorted(looks.answers.keys() | keys), rows, looks, self._trust
+        )
         again = _relooks(due, looks, effects, waiting)
         for key in [key for key in looks.unanswered if key not in waiting]:
             self._observer.problem(
@@ -250,7 +260,35 @@ class EventProcessor:
                 error=looks.unanswered[key],
             )
         waiting.update(again, looks.unanswered)
-        return effects, again
+        return placed, effects, again
+
+    async def _with_slashes(
+        self, told: Sequence[Event], placed: Sequence[Placed], looks: Looks, rows: set[str]
+    ) -> list[Placed]:
+        """Where no row tells whether a leading `/` belongs to the key, the source does: a key that it does not have without
+        the slash, and has with it, is that one.
+        """
+        guessed = set()
+        for event, (meant, _) in zip(told, placed, strict=True):
+            for said, path, known in (
+                (event.file_path, meant.file_path, rows),
+                (event.new_path, meant.new_path, frozenset[str]()),
+            ):
+                if event.bucket is None and path is not None and said == f"/{path}" and path not in known:
+                    guessed |= {said} if looks.answers.get(path, said) is None else set()
+        looks.answers |= (await self._look(sorted(guessed - looks.answers.keys()), {})).answers
+        there = {key for key in guessed if looks.answers.get(key) is not None}
+        return [
+            (
+                replace(
+                    meant,
+                    file_path=event.file_path if event.file_path in there else meant.file_path,
+                    new_path=event.new_path if event.new_path in there else meant.new_path,
+                ),
+                position,
+            )
+            for event, (meant, position) in zip(told, placed, strict=True)
+        ]
 
     async def _take_up_restored(self, looks: Looks) -> None:
         """An archived object that was restored has changed in nothing that a row holds."""

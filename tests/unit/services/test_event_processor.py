@@ -10,7 +10,7 @@ import pytest
 
 from sync_service.catalogue import ledger
 from sync_service.models.changes import FailureRecord
-from sync_service.models.data_models import Event, Poison
+from sync_service.models.data_models import Event, EventType, Poison
 from sync_service.models.errors import Archived, ConfigurationError, Denied, Refused, StorageFull, Temporary, Unreadable
 from sync_service.services import event_processor
 from sync_service.services.event_processor import EventCounts, EventProcessor, Scope
@@ -78,15 +78,51 @@ async def test_the_prefix_of_full_keys_is_taken_off(bench: Bench, scope: Scope) 
 )
 async def test_a_leading_slash(bench: Bench, known: list[str], path: str, looked: str) -> None:
     """A leading slash of our own dialect names the key without it, unless a row with it exists."""
-    for key in known:
-        bench.source.put(key, b"one")
+    bench.source.put(looked, b"one")
     bench.observe(*known)
     await replay(bench, FakeEventLog([event("update", path)]))
     assert looks(bench) == [looked]
 
 
+@pytest.mark.parametrize(
+    ("before", "told", "after"),
+    [
+        pytest.param([], event("create", "/new"), ["/new"], id="created"),
+        pytest.param(["/a"], event("rename", "/a", "/b"), ["/b"], id="renamed"),
+        pytest.param(["x"], event("rename", "x", "/x"), ["/x"], id="renamed to the same name with a slash"),
+        pytest.param(["/x"], event("rename", "/x", "x"), ["x"], id="and to the one without"),
+        pytest.param(["a"], event("delete", "/a"), [], id="deleted, and none with a slash"),
+    ],
+)
+async def test_a_slash_that_belongs_to_the_key(bench: Bench, before: list[str], told: Event, after: list[str]) -> None:
+    """Where no row tells of it the source does; a rename keeps its row."""
+    for key in before:
+        bench.source.put(key, b"one")
+    ids = bench.observe(*before)
+    for key in before:
+        bench.source.delete(key)
+    for key in after:
+        bench.source.put(key, b"one")
+    counts = await replay(bench, FakeEventLog([told]))
+    assert (list(bench.observed()), counts.applied) == (after, 1)
+    if told.event_type is EventType.RENAME:
+        assert [bench.id_at(key) for key in after] == ids
+    assert bench.catalogue.explain((after or before)[0]).events[0]["state"] == "applied"
+
+
+async def test_a_slash_is_not_guessed_at_where_a_row_tells(bench: Bench) -> None:
+    """The delete of a row without it is not taken for word of another key that has it."""
+    bench.source.put("a", b"one")
+    bench.observe("a")
+    bench.source.delete("a")
+    bench.source.put("/a", b"another, without a row yet")
+    await replay(bench, FakeEventLog([event("delete", "/a")]))
+    assert (list(bench.observed()), looks(bench)) == ([], ["a"])
+
+
 async def test_a_leading_slash_of_an_s3_key_belongs_to_it(bench: Bench) -> None:
     """A dialect that names the bucket gives keys as they are."""
+    bench.source.put("b", b"one")
     await replay(bench, FakeEventLog([event("update", "in//a", bucket="bucket"), event("update", "/b")]))
     assert looks(bench) == ["/a", "b"]
 
@@ -94,6 +130,7 @@ async def test_a_leading_slash_of_an_s3_key_belongs_to_it(bench: Bench) -> None:
 async def test_a_rename_with_slashes_on_both_paths(bench: Bench) -> None:
     """Both ends follow the rule."""
     bench.source.put("b", b"one")
+    bench.source.put("a", b"one")
     await replay(bench, FakeEventLog([event("rename", "/a", "/b")]))
     assert looks(bench) == ["a", "b"]
 
