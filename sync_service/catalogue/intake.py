@@ -169,8 +169,19 @@ def begin_log_anew(conn: Connection, route_id: int) -> None:
     conn.execute(update(scans).where(scans.c.route_id == route_id).values(**due))
 
 
-def set_position(conn: Connection, route_id: int, cursor: str | None) -> None:
-    """Where the replay begins once the first scan is done; noted once, before the first page is listed."""
+def begin_log(
+    conn: Connection,
+    route_id: int,
+    cursor: str | None,
+    asked: Sequence[EventRecord],
+    waiting: dict[str, Relook],
+    now: str,
+) -> None:
+    """Where the replay begins once the first scan is done, and what the log has asked before; noted once, before the first page
+    is listed.
+    """
+    record_events(conn, route_id, asked, now)
+    put_relooks(conn, route_id, waiting)
     conn.execute(update(routes).where(routes.c.id == route_id).values(cursor=cursor, positioned=1))
 
 

@@ -160,10 +160,6 @@ class DatabaseManager:
         with self._transaction() as conn:
             return bool(conn.execute(select(routes.c.positioned).where(routes.c.id == self._id(conn))).scalar())
 
-    def set_position(self, cursor: str | None) -> None:
-        with self._transaction() as conn:
-            intake.set_position(conn, self._id(conn), cursor)
-
     def source_identity(self) -> str | None:
         with self._transaction() as conn:
             return conn.execute(select(routes.c.source_identity).where(routes.c.id == self._id(conn))).scalar()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.models.changes import Observation, Relook, Wish
@@ -72,6 +72,23 @@ def effects_of(
         state.permit(place, event, position)
     state.settle_sequencers()
     return Effects(state.changed(), removed, _reasons(events, rows, answers, looks, state), unmet)
+
+
+def wishes_standing(events: Sequence[tuple[Event, int]]) -> dict[str, list[Wish]]:
+    """What `events` ask of keys that nobody has looked at, where they ended; of what they told to be deleted nothing stands."""
+    folded = fold(events, {})
+    standing = {token: path for path, token in folded.at.items()}
+    found: dict[str, list[Wish]] = {}
+    for token, event, position in folded.wishes:
+        if (place := standing.get(token)) is not None:
+            found.setdefault(place, []).append(_wish_at(place, event, position))
+    return found
+
+
+def newest(wishes: Iterable[Wish]) -> tuple[Wish, ...]:
+    """The last of those that ask for the same: some servers repeat one wish on every call."""
+    last = {wish._replace(position=0): wish for wish in wishes}
+    return tuple(last.values())
 
 
 def _wishes_left(removed: Sequence[int], rows: Mapping[str, Observation], folded: Fold) -> dict[str, list[Wish]]:

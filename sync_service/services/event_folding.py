@@ -64,9 +64,14 @@ def fold(events: Iterable[tuple[Event, int]], rows: Mapping[str, int]) -> Fold:
         elif event.event_type is EventType.DELETE:
             state.delete(path)
             continue
-        if event.permissions or event.owner or event.group:
+        if asks(event):
             state.wishes.append((state.token_at(path), event, position))
     return state
+
+
+def asks(event: Event) -> bool:
+    """Whether an event sets permissions, owner or group."""
+    return bool(event.permissions or event.owner or event.group)
 
 
 def places(state: Fold) -> dict[Token, str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_service.catalogue import intake
-from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook, Wish
+from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventPage, EventType, Poison
-from sync_service.models.errors import Archived, CursorRefused, SyncError
+from sync_service.models.errors import Archived, CursorRefused, SyncError, Temporary
 from sync_service.models.event_identity import content_hash, identity, told_apart
 from sync_service.ports import EventLog, Source
-from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes
+from sync_service.services.asked_before import AskedBefore
+from sync_service.services.event_effects import Effects, Looks, effects_of, kept_wishes, newest
 from sync_service.services.looking import Looking
 from sync_service.services.tools import Tools
 
@@ -28,6 +29,9 @@ EMPTY_PAGES = 100
 
 BATCHES = 100
 """Batches of one cycle; what the log has beyond them waits for the next cycle."""
+
+WALK = 10_000
+"""Pages that are read of what a log has told before the first scan."""
 
 RELOOKS = 10
 """Cycles in which what was asked of a key that is not there waits for word of it. A key that the source does not answer for is
@@ -93,11 +97,45 @@ class EventProcessor:
         self._trust = trust_events
 
     async def note_position(self) -> None:
-        """Notes where the log stands before the first scan, once."""
-        if not await self._thread(self._catalogue.positioned):
-            cursor = await self._retry.call(self._log.position)
-            with point("position noted"):
-                await self._thread(self._catalogue.set_position, cursor)
+        """Notes where the log stands before the first scan, once, and which permissions it has told of up to there: no listing
+        shows them. They wait with their keys, which are looked at with the first events. A log that has told too much for that,
+        or cannot be read now, is replayed whole later, as one without a position is.
+        """
+        if await self._thread(self._catalogue.positioned):
+            return
+        position = await self._retry.call(self._log.position)
+        before = AskedBefore()
+        if position is not None and not await self._read_before(position, before):
+            position, before = None, AskedBefore()
+        records, waiting = before.found(await self._thread(self._catalogue.last_position))
+        with point("position noted"):
+            await self._thread(self._catalogue.within, intake.begin_log, position, records, waiting, self._now())
+
+    async def _read_before(self, position: str, before: AskedBefore) -> bool:
+        """Whether all that the log has told up to `position` is in `before`."""
+        cursor: str | None = None
+        items: list[Event | Poison] = []
+        for _ in range(WALK):
+            if self._retry.halt.is_set:
+                raise Temporary("the run was stopped while it read what the event log has told before")
+            try:
+                page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
+            except SyncError as error:
+                self._observer.note(
+                    "what the event log has told before is read later, from its start", error=str(error)
+                )
+                return False
+            items += told_apart(page.events)
+            ended = not page.has_more or page.cursor in (None, cursor, position)
+            if ended or len(items) >= BATCH:
+                told = [event for event in items if isinstance(event, Event) and self._foreign(event) is None]
+                meant = await self._without_slashes([self._relative(event) for event in told])
+                before.add([(event, _record_of(log, event, None)) for log, event in zip(told, meant, strict=True)])
+                items = []
+            if ended or before.too_many:
+                break
+            cursor = page.cursor
+        return not before.too_many
 
     async def replay(self, counts: EventCounts, beside: bool = False) -> None:
         """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted.
@@ -314,14 +352,8 @@ def _relooks(due: dict[str, Relook], looks: Looks, effects: Effects, waiting: se
     for key, reason in (dict.fromkeys(effects.unmet, GONE) | looks.unanswered).items():
         tried = (due[key].attempts if key in due else 0) + (key not in waiting)
         if tried <= RELOOKS or key in looks.unanswered:
-            again[key] = Relook(tried, reason, _newest(effects.unmet.get(key, ())))
+            again[key] = Relook(tried, reason, newest(effects.unmet.get(key, ())))
     return again
-
-
-def _newest(wishes: Iterable[Wish]) -> tuple[Wish, ...]:
-    """The last of those that ask for the same: some servers repeat one wish on every call."""
-    last = {wish._replace(position=0): wish for wish in wishes}
-    return tuple(last.values())
 
 
 def _key_of(event: Event) -> str:

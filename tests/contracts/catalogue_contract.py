@@ -599,7 +599,7 @@ class CatalogueContract:
             None,
             False,
         )
-        catalogue.set_position("7")
+        catalogue.within(intake.begin_log, "7", [], {}, NOW)
         catalogue.set_source_identity("s3:bucket")
         catalogue.finish_initial()
         catalogue.set_next_run(LATER)
