@@ -183,7 +183,9 @@ def runs(
 
 
 def _show_run(common: Common, found: Any, run_id: str) -> int:
-    if not run_id or found is None:
+    if not run_id:
+        raise typer.BadParameter("runs show: an ID is needed; see: runs")
+    if found is None:
         raise typer.BadParameter(f"runs show: no run, or more than one, begins with {run_id!r}; see: runs")
     if found.report is None:
         console.lines([_run_line(found)])

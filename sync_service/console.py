@@ -103,7 +103,7 @@ def status_lines(status: Mapping[str, Any], failing: Iterable[Mapping[str, Any]]
 
 
 def _route_facts(route: Mapping[str, Any]) -> list[str]:
-    from sync_service.reporting.words import check_words, holder_words, size_text
+    from sync_service.reporting.words import check_words, holder_words, kind_words, size_text
 
     facts = {
         "last run": route["last_run"],
@@ -114,7 +114,7 @@ def _route_facts(route: Mapping[str, Any]) -> list[str]:
         "tracked": f"{counted(route['files'], 'file')}, {size_text(route['bytes'])}",
         "pending": _pending(route),
         "last run did": _did(route),
-        "errors": ", ".join(f"{shown(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
+        "errors": ", ".join(f"{kind_words(kind)} {count}" for kind, count in route["error_counts"].items()) or None,
         "writer": holder_words(route["lock_holder"]) or "no process",
     }
     return [f"  {name:<16} {value}" for name, value in facts.items() if value is not None]
@@ -196,8 +196,10 @@ def _reasons(report: Mapping[str, Any]) -> str:
 def _error_line(entry: Mapping[str, Any]) -> str:
     if not entry["operation"]:
         return f"  problem      {shown(entry['message'], 800)}"
+    from sync_service.reporting.words import error_words
+
     where = f"{shown(entry['operation'])} {shown(entry['file_path'], KEY_LENGTH)}"
-    return f"  failed       {where}: {shown(entry['message'], 500)} [next: {entry['next_attempt']}]"
+    return f"  failed       {where}: {error_words(entry, 500)} [next: {entry['next_attempt']}]"
 
 
 def _error_lines(errors: Sequence[Mapping[str, Any]], total: int, more: str, most: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,14 +26,20 @@ class CommitCount:
     def __init__(self, database: Path) -> None:
         self._database = database
         self.path = database.with_name(database.name + ".commits")
+        self._before = ("", 0)
         self._catalogue = ""
         self._count = 0
         self._handle: int | None = None
 
-    def check(self, catalogue_id: str, count: int) -> None:
-        """Raises CatalogueUnusable where the file has fewer commits than it once had."""
-        before = self._copied(catalogue_id)
-        if before > count:
+    def read(self) -> None:
+        """Takes the copy as it is now, for `check`: beside a writer it has to be read before the file is."""
+        self._before = self._copy()
+
+    def check(self, meta: Mapping[str, str]) -> None:
+        """Raises CatalogueUnusable where the file, of which `meta` is told, has fewer commits than it had when `read`."""
+        catalogue, before = self._before
+        count = stored(int, meta.get("commits", 0))
+        if catalogue == meta.get("catalogue_id") and before > count:
             raise CatalogueUnusable(
                 f"the last {before - count} changes to the catalogue are gone: its -wal was removed or cut, or an older copy "
                 "was put in its place",
@@ -76,11 +83,6 @@ class CommitCount:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-
-    def _copied(self, catalogue_id: str) -> int:
-        """The copy, where it is of this catalogue."""
-        catalogue, count = self._copy()
-        return count if catalogue == catalogue_id else 0
 
     def _copy(self) -> tuple[str, int]:
         """A damaged copy says nothing."""

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.pool import StaticPool
 
-from sync_service.catalogue.readonly import connect_readonly
-from sync_service.models.errors import CatalogueMissing
+from sync_service.catalogue.readonly import connect_readonly, missing
 
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -56,7 +55,7 @@ def reader_engine(url: URL) -> Engine:
     if path is None:
         return create_engine(url, pool_size=2, execution_options={"postgresql_readonly": True})
     if not path.exists():
-        raise CatalogueMissing("there is no catalogue", subject=str(path))
+        raise missing(path)
     return create_engine("sqlite://", poolclass=StaticPool, creator=lambda: connect_readonly(path))
 
 

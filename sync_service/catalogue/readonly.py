@@ -27,7 +27,7 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
     which it has to write. Raises CatalogueMissing where there is none.
     """
     if not path.exists():
-        raise CatalogueMissing("there is no catalogue", subject=str(path))
+        raise missing(path)
     refuse_foreign(path)
     address = "file:" + quote(str(path.absolute()))
     folder_closed = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-shm").exists()
@@ -36,6 +36,14 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(address + options, uri=True, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+def missing(path: Path) -> CatalogueMissing:
+    """There is no file: never, or no longer, which its count of commits still tells."""
+    if not CommitCount(path).any_before():
+        return CatalogueMissing("there is no catalogue", subject=str(path))
+    then = "restore FILE, or rebuild, sends only what differs; initial-sync begins anew and sends everything"
+    return CatalogueMissing("the catalogue that was here is gone", subject=str(path), hint=then)
 
 
 def refuse_foreign(path: Path) -> None:
@@ -104,11 +112,14 @@ class RouteView:
 def route_views(path: Path) -> Iterator[list[RouteView]]:
     """Every route's figures as they are at one moment, beside any writer. Raises the errors of DatabaseManager."""
     with translated(str(path)):
+        commits = CommitCount(path)
+        commits.read()
         connection = connect_readonly(path)
         try:
             connection.execute("BEGIN")
             if schema_of(connection, str(path)) is None:
                 raise CatalogueMissing("the catalogue has no tables yet", subject=str(path))
+            commits.check(dict(connection.execute("SELECT name, value FROM meta").fetchall()))
 
             def ask(sql: str, *values: Any) -> list[tuple[Any, ...]]:
                 return connection.execute(sql, values).fetchall()

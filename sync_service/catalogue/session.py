@@ -18,7 +18,6 @@ from sync_service.catalogue.problems import DAMAGED_HINT, damaged, translated
 from sync_service.catalogue.readonly import connect_readonly, refuse_foreign, schema_of
 from sync_service.catalogue.schema import check_version
 from sync_service.catalogue.server_lock import ServerLock
-from sync_service.catalogue.stored import stored
 from sync_service.catalogue.tables import meta
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.errors import CatalogueMissing, CatalogueUnusable
@@ -148,9 +147,9 @@ class Session:
                     raise CatalogueUnusable(
                         f"the catalogue fails its integrity check ({verdict})", subject=self.name, hint=DAMAGED_HINT
                     )
-            found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-            if self._commits is not None and "catalogue_id" in found:
-                self._commits.check(found["catalogue_id"], stored(int, found.get("commits", 0)))
+            if self._commits is not None:
+                self._commits.read()
+                self._commits.check(dict(connection.execute("SELECT name, value FROM meta").fetchall()))
 
     def _refuse_emptied(self) -> None:
         """A file without tables is a new catalogue, unless commits were counted in it: a first sync would forget, without a

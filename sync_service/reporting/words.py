@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync_service.models.text import counted
+from sync_service.models.text import counted, shown
 
 _FOUND = ("missing", "different", "extra", "catalogue", "unverifiable", "pending")
 
@@ -54,3 +54,14 @@ def check_words(check: Mapping[str, Any] | None) -> str | None:
     read = "sizes, permissions and bytes" if check["read_data"] else "sizes and permissions"
     share = "" if check["full"] else f", a sample of {check['share'] * 100:g} %"
     return f"{check['time']}: {found} ({counted(counts['compared'], 'object')} compared by {read}{share})"
+
+
+def kind_words(kind: str) -> str:
+    """The kind of an error as a heading: what is unknown is how the call ended, not what went wrong."""
+    return "outcome unknown" if kind == "unknown" else shown(kind)
+
+
+def error_words(entry: Mapping[str, Any], most: int) -> str:
+    """What is said of a failing object, without its name, with which the message begins."""
+    named = f"{shown(entry.get('file_path') or '')}: "
+    return shown(str(entry.get("message") or "").removeprefix(named), most)

@@ -96,7 +96,7 @@ class Checker:
         now = await self._retry.call(self._source.identity)
         if known is not None and not same_source(known, now):
             what = f"the source is not the one seen before (was {known}, is {now}): nothing was compared"
-            raise GuardHeld(what, hint="Put the settings of the source right, or run scan, which holds its deletes")
+            raise GuardHeld(what, hint="Put the settings of the source right; or run scan, then approve-deletes")
 
     def _require_answers(self) -> None:
         """Where silence is all that came back, there is nothing to tell but its reason."""

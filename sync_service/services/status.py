@@ -45,8 +45,10 @@ def read_status(config: SyncConfig, now: datetime | None = None) -> dict[str, An
     try:
         with _views(config) as views:
             return {"version": __version__, "routes": [route_status(view, config, moment) for view in views]}
-    except CatalogueMissing:
-        return {"version": __version__, "routes": [_never("customer", "no initial sync has been run yet")]}
+    except CatalogueMissing as missing:
+        never = missing.hint == CatalogueMissing.default_hint
+        why = "no initial sync has been run yet" if never else f"{missing.what}; {missing.hint}"
+        return {"version": __version__, "routes": [_never("customer", why)]}
 
 
 class RouteFigures(Protocol):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync_service.models.text import shown
-from sync_service.reporting.words import check_words, duration_text, holder_words, size_text
+from sync_service.reporting.words import check_words, duration_text, error_words, holder_words, kind_words, size_text
 
 NONE = "–"
 _LOOKS = {"UP_TO_DATE": "good", "SYNCING": "busy", "DEGRADED": "bad", "STOPPED": "bad", "NEVER_SYNCED": "idle"}
@@ -112,7 +112,7 @@ def _facts(route: Mapping[str, Any]) -> list[str]:
 
 def _error(error: Mapping[str, Any]) -> dict[str, str]:
     attempts = error.get("attempts")
-    facts = [shown(error.get("kind") or "error")]
+    facts = [kind_words(error.get("kind") or "error")]
     if attempts is not None:
         facts.append("1 attempt" if attempts == 1 else f"{attempts:,} attempts")
     if error.get("next_attempt"):
@@ -121,7 +121,7 @@ def _error(error: Mapping[str, Any]) -> dict[str, str]:
         # A key has up to 1024 bytes, and is told whole: a cut one cannot be looked for.
         "path": shown(error.get("file_path") or "", 1024),
         "operation": shown(error.get("operation") or ""),
-        "message": shown(error.get("message") or "", 600),
+        "message": error_words(error, 600),
         "facts": ", ".join(facts),
     }
 

@@ -248,8 +248,29 @@ def test_a_removed_wal_loses_nothing_unnoticed(tmp_path: Path) -> None:
     path.with_name("sync.db-shm").unlink()
     refused = refused_untouched(path, use_as_writer)
     assert f"restore {path}" in refused.hint
+    assert "changes to the catalogue are gone" in refused_untouched(path, status_of).what
     Rebuilder(path, "customer", LATER, "stamp").restore(path, "another id", trust_size=False)
     use_as_writer(path)
+
+
+def test_a_catalogue_that_is_gone_is_not_called_a_new_one(tmp_path: Path) -> None:
+    """Its count of commits is still there: a first sync would send everything again, and forget what was to be deleted."""
+    path = checkpointed_then_crashed(tmp_path)
+    for end in ("", "-wal", "-shm"):
+        path.with_name(f"sync.db{end}").unlink()
+    found = read_status(SyncConfig(database_path=path))["routes"][0]
+    assert (found["state"], "the catalogue that was here is gone; restore FILE, or rebuild" in found["reason"]) == (
+        "NEVER_SYNCED",
+        True,
+    )
+    with pytest.raises(CatalogueMissing, match="that was here is gone"):
+        DatabaseManager(path).get_record_count()
+    path.with_name("sync.db.commits").unlink()
+    assert "no initial sync" in read_status(SyncConfig(database_path=path))["routes"][0]["reason"]
+
+
+def status_of(path: Path) -> object:
+    return read_status(SyncConfig(database_path=path))
 
 
 def checkpointed_then_crashed(folder: Path) -> Path:

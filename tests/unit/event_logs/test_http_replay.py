@@ -10,7 +10,16 @@ import pytest
 from sync_service.clients.infrastructure_api import InfrastructureAPI
 from sync_service.event_logs.http_replay import HttpReplayLog
 from sync_service.models.data_models import Event, Poison
-from sync_service.models.errors import BadAnswer, CursorRefused, Denied, OutcomeUnknown, Refused, SyncError, Throttled
+from sync_service.models.errors import (
+    BadAnswer,
+    ConfigurationError,
+    CursorRefused,
+    Denied,
+    OutcomeUnknown,
+    Refused,
+    SyncError,
+    Throttled,
+)
 from tests.fakes.raw_server import RawServer, http, ok, raw_server
 
 EVENT = {"event_type": "create", "file_path": "a.txt"}
@@ -108,14 +117,14 @@ async def test_pages_are_asked_for_by_the_hundred_after_the_cursor(server: RawSe
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
 async def test_a_refused_cursor_is_an_error_of_its_own(server: RawServer, log: HttpReplayLog, status: int) -> None:
-    """Servers say it in several ways; without a cursor the same answer is an ordinary refusal."""
+    """Servers say it in several ways; without a cursor it is a refusal, or there is no event log at that address."""
     server.replies = [http(status), http(status)]
     with pytest.raises(CursorRefused) as refused:
         await log.read("c1")
     assert refused.value.status == status
-    with pytest.raises(Refused) as ordinary:
+    with pytest.raises(SyncError) as ordinary:
         await log.read(None)
-    assert not isinstance(ordinary.value, CursorRefused)
+    assert type(ordinary.value) is (ConfigurationError if status in (404, 410) else Refused)
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, Denied), (409, Refused), (429, Throttled), (500, OutcomeUnknown)])
