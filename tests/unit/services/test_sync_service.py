@@ -594,6 +594,16 @@ async def test_denied_objects_alone_are_exit_12(rig: Rig) -> None:
     assert result.exit_code is ExitCode.DENIED
 
 
+async def test_a_refusal_is_exit_12_whatever_was_in_doubt_before(rig: Rig) -> None:
+    """Attempts that a failing server left in doubt do not hide that it lets nobody in now."""
+    put(rig, *(f"k{number:02}" for number in range(60)))
+    rig.destination.fail(OutcomeUnknown("501"), times=1_000)
+    assert (await rig.service.run_initial()).exit_code is ExitCode.TEMPORARY
+    rig.destination.heal()
+    rig.destination.fail(Denied("401"), times=1_000)
+    assert (await rig.service.run_initial()).exit_code is ExitCode.DENIED
+
+
 async def test_a_service_without_parts_tells_the_status_alone(rig: Rig) -> None:
     """Made from a config, beside the one that runs."""
     await synced(rig, "a")
