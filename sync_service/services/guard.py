@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from sync_service.models.text import are, counted
 
+EMPTY = "the listing is empty, and the destination is not"
+CONTRADICTED = "the listing is empty, and the bucket is not"
+"""What makes a listing suspicious; the second one where looks at single objects have shown that it is wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -44,11 +48,12 @@ def judge(
     """Sorts pending deletes. Approved ones go; where the source itself is suspicious, all others are held.
 
     `held_for` is why deletes were held before: what is left of them waits on, for whoever puts an emptied bucket back object by
-    object, or adds others, has not agreed to the rest.
+    object, or adds others, has not agreed to the rest. Only a listing that was wrong is made good by one that is not.
     """
+    before = None if held_for == CONTRADICTED else held_for
     going = [row_id for row_id in deletes if row_id in approved]
     asked = [row_id for row_id in deletes if row_id not in approved]
-    reason = (guard.too_many(len(asked), files) or suspicion or held_for) if asked else None
+    reason = (guard.too_many(len(asked), files) or suspicion or before) if asked else None
     if reason is not None:
         return Verdict(going, len(asked), reason)
     return Verdict(going + asked, 0, "")

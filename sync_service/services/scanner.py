@@ -13,6 +13,7 @@ from sync_service.models.data_models import Listed, ListingPage, ObjectInfo, Ope
 from sync_service.models.errors import Archived, Denied, ListingBroken, SyncError, Temporary, Unreadable
 from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
+from sync_service.services.guard import CONTRADICTED, EMPTY
 from sync_service.services.looking import Look, Looking
 from sync_service.services.observations import first_seen, revised, seen_again
 from sync_service.services.tools import Tools
@@ -58,6 +59,8 @@ class Scanner:
         if state.token != LISTED_ALL:
             state = await self._list_believed(state)
         await self._look_at_missing()
+        if state.suspicion == EMPTY and await self._known_files():
+            state = replace(state, suspicion=CONTRADICTED)
         await self._look_at_archived()
         with point("scan completed"):
             await self._thread(self._catalogue.complete_scan, state, self._now())
@@ -142,7 +145,7 @@ class Scanner:
     async def _suspect_empty(self, state: ScanState, commit: ScanCommit) -> ScanState:
         if state.keys + commit.keys or not await self._thread(self._catalogue.delivered_count):
             return state
-        return replace(state, suspicion=state.suspicion or "the listing is empty, and the destination is not")
+        return replace(state, suspicion=state.suspicion or EMPTY)
 
     async def _stretches(self, state: ScanState) -> AsyncIterator[_Stretch]:
         """Pages put together to stretches; the next one is listed while a stretch is compared and committed."""

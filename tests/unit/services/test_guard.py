@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync_service.services.guard import Guard, Verdict, judge
+from sync_service.services.guard import CONTRADICTED, Guard, Verdict, judge
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,4 @@ def test_what_was_held_waits_until_a_person_agrees() -> None:
     assert judge(guard, [1, 2, 3], {2}, 10, None, "emptied") == Verdict([2], 2, "emptied")
     assert judge(guard, [1, 2, 3], {1, 2, 3}, 10, None, "emptied") == Verdict([1, 2, 3], 0, "")
     assert judge(guard, [], set(), 10, None, "emptied") == Verdict([], 0, "")
+    assert judge(guard, [1, 2, 3], set(), 10, None, CONTRADICTED) == Verdict([1, 2, 3], 0, "")

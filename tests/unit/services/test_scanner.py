@@ -23,6 +23,7 @@ from sync_service.models.errors import (
 from sync_service.services import scanner as scanner_module
 from sync_service.services.concurrency import CatalogueThread
 from sync_service.services.database_manager import DatabaseManager
+from sync_service.services.guard import CONTRADICTED
 from sync_service.services.retry import Halt, RetryPolicy
 from sync_service.services.scanner import Scanner, compare
 from sync_service.services.tools import Tools
@@ -369,6 +370,25 @@ async def test_an_empty_listing_over_a_full_destination_is_suspicious(bench: Ben
     await bench.scan()
     assert bench.catalogue.scan_state().suspicion == "the listing is empty, and the destination is not"
     bench.put("a")
+    await bench.scan()
+    assert bench.catalogue.scan_state().suspicion is None
+
+
+async def test_an_empty_listing_that_looks_contradict_is_a_wrong_listing(bench: Bench) -> None:
+    """Objects that answer a look prove it: a bucket that is really empty is another matter."""
+    bench.put("a", "b")
+    await bench.scan()
+    deliver_all(bench.catalogue)
+    bench.source.delete("a")
+    whole = bench.source.list_page
+
+    async def nothing(token: str | None = None) -> ListingPage:
+        return ListingPage([], None)
+
+    bench.source.list_page = nothing  # type: ignore[method-assign]
+    await bench.scan()
+    assert (bench.paths(), bench.catalogue.scan_state().suspicion) == ({"b"}, CONTRADICTED)
+    bench.source.list_page = whole  # type: ignore[method-assign]
     await bench.scan()
     assert bench.catalogue.scan_state().suspicion is None
 
