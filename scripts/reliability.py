@@ -207,6 +207,12 @@ HOLES = """## Holes that these proofs have found, and how they were closed
   key ended every scan. It is looked at until there is an answer, and counts as failed; a scan notes it and goes on.
 - *The same.* What a server stored wrong each time was sent up to ten times a run, for ever: each repair is a new revision, and
   its failures were those of another one. They are counted on; a catalogue that was emptied was taken for a new one.
+- *Tried from outside a third time.* Held deletes went out by themselves as soon as they were few enough, or the emptied bucket
+  had one object again. What was held once waits for a person's yes, or for its objects.
+- *The same.* Permissions that a log with cursors had told of before the first sync, or that were not read when the catalogue was
+  lost, were never sent. The log is read up to its position for what it has asked.
+- *The same.* `plan FILE` overwrote any file, the catalogue too; closed standard streams ended commands with an abort; events
+  of our own dialect about keys that begin with a slash lost the file until the next scan; a stopped run was called failed.
 - *Random kills.* A death while SQLite made the file, before its WAL, left a journal, and every later start ended with "the
   catalogue cannot be written": it is read in a way that lets SQLite take back what was begun.
 - *Random kills.* One file in 2,000 deaths was created once more although it was there (nothing lost or wrong). A rename in

@@ -145,7 +145,8 @@ def report_lines(report: Mapping[str, Any], most: int = 20) -> list[str]:
     from sync_service.reporting.words import size_text
 
     figures = report["statistics"]
-    operations = ", ".join(f"{kind} {count}" for kind, count in report["operation_counts"].items()) or "nothing to do"
+    done = ", ".join(f"{kind} {count}" for kind, count in report["operation_counts"].items())
+    operations = done or ("nothing to do" if report["success"] else "nothing was sent")
     found = [
         _headline(report),
         f"  operations   {figures['operations_processed']:,} done ({operations}), {figures['operations_failed']:,} failed",

@@ -9,7 +9,7 @@ from pathlib import Path
 from sync_service.catalogue.migrate import backup, require_sound
 from sync_service.catalogue.problems import translated
 from sync_service.catalogue.readonly import connect_readonly, schema_of
-from sync_service.models.errors import CatalogueMissing, ConfigurationError
+from sync_service.models.errors import CatalogueMissing, CatalogueUnusable, ConfigurationError
 from sync_service.services.snapshot_files import storage_error
 
 KEPT = 10
@@ -50,10 +50,13 @@ def check_backup(path: Path) -> None:
     """Raises where the file is no sound catalogue of this version or an older one; it is only read."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such backup")
-    with translated(str(path)), closing(connect_readonly(path)) as connection:
-        if schema_of(connection, str(path)) is None:
-            raise CatalogueMissing("it has no tables: this is no backup of a catalogue", subject=str(path))
-        require_sound(connection, str(path))
+    try:
+        with translated(str(path)), closing(connect_readonly(path)) as connection:
+            if schema_of(connection, str(path)) is None:
+                raise CatalogueMissing("it has no tables: this is no backup of a catalogue", subject=str(path))
+            require_sound(connection, str(path))
+    except CatalogueUnusable as error:
+        raise CatalogueUnusable(error.what, subject=str(path), hint="Nothing was restored; name another backup") from error
 
 
 def _forget_oldest(database: Path, folder: Path) -> list[Path]:
