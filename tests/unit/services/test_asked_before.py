@@ -61,6 +61,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
             {"a": "644", "b": None},
             id="told again",
         ),
+        pytest.param(
+            [asked("a", "600", id="1"), event("update", "b"), asked("a", "600", id="1"), asked("b", "640")],
+            {"a": "600", "b": "640"},
+            id="told again in between",
+        ),
     ],
 )
 async def test_what_was_asked_before_the_first_scan_is_sent(
