@@ -83,6 +83,16 @@ async def test_what_was_asked_before_the_first_scan_is_sent(
     assert rig.open_catalogue.totals().quarantined == 0
 
 
+async def test_every_page_up_to_the_position_is_read_and_no_more(rig: Rig) -> None:
+    """One event a page; the replay goes on behind them."""
+    rig.log._page_size = 1
+    for key in ("a", "b"):
+        rig.source.put(key, b"one")
+    rig.log.add(asked("a", "600"), event("update", "b"), asked("b", "640"))
+    assert await first_sync(rig) == {"a": "600", "b": "640"}
+    assert rig.log.reads == [None, "1", "2", "3"]
+
+
 async def test_it_is_told_by_explain_and_read_once(rig: Rig) -> None:
     """The event is in the object's story; the events themselves are not replayed, and nothing is sent for them again."""
     rig.source.put("a", b"one")
