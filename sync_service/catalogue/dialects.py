@@ -29,6 +29,11 @@ _UPDATE_FROM = (3, 33)
 """The SQLite that learned UPDATE ... FROM."""
 
 
+def execute(conn: Connection, statement: str, *values: Any) -> None:
+    """Runs `statement`, written with `?` for its values."""
+    conn.exec_driver_sql(_of_dialect(conn, statement), values)
+
+
 def execute_many(conn: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
     """Runs `statement`, written with `?` for its values, once for each of `rows`. Returns how many rows it met in all."""
     met, done = 0, 0

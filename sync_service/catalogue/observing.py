@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 from sqlalchemy import Row as Record
 
-from sync_service.catalogue.dialects import chunked, execute_many, insert_rows
+from sync_service.catalogue.dialects import chunked, execute, execute_many, insert_rows
 from sync_service.catalogue.doubts import decode_operation
 from sync_service.catalogue.running_totals import add_observed, drop_observed
 from sync_service.catalogue.stored import stored
@@ -28,6 +28,11 @@ _TOUCH = (
     "INSERT INTO touched (id, route_id, since, cause) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET cause = excluded.cause"
 )
+_TOUCH_NEW = (
+    "INSERT INTO touched (id, route_id, since, cause) SELECT id, route_id, CAST(? AS TEXT), CAST(? AS TEXT) FROM observed "
+    "WHERE id >= ? AND id < ?"
+)
+"""`touch` for ids that were taken just now: nothing of them is sent a second time."""
 
 
 def take_ids(conn: Connection, count: int) -> range:
@@ -77,7 +82,8 @@ def insert_listed(conn: Connection, route_id: int, entries: Sequence[Listed], no
     if not entries:
         return
     orphans = _orphans_between(conn, route_id, entries[0].key, entries[-1].key)
-    fresh = iter(take_ids(conn, len(entries) - sum(e.key in orphans for e in entries) if orphans else len(entries)))
+    ids = take_ids(conn, len(entries) - sum(e.key in orphans for e in entries) if orphans else len(entries))
+    fresh = iter(ids)
     if orphans:
         known = [orphans[entry.key] if entry.key in orphans else (next(fresh), 1) for entry in entries]
         rows = [(row_id, route_id, *entry, revision) for (row_id, revision), entry in zip(known, entries, strict=True)]
@@ -85,7 +91,10 @@ def insert_listed(conn: Connection, route_id: int, entries: Sequence[Listed], no
         rows = [(row_id, route_id, *entry, 1) for row_id, entry in zip(fresh, entries, strict=True)]
     insert_rows(conn, observed, _LISTED_COLUMNS, rows)
     add_observed(conn, route_id, len(rows), sum(entry.size for entry in entries))
-    touch(conn, route_id, [row[0] for row in rows], now, cause)
+    if orphans:
+        touch(conn, route_id, [row[0] for row in rows], now, cause)
+    else:
+        execute(conn, _TOUCH_NEW, now, cause, ids.start, ids.stop)
 
 
 def put_observations(

@@ -56,7 +56,9 @@ def check_backup(path: Path) -> None:
                 raise CatalogueMissing("it has no tables: this is no backup of a catalogue", subject=str(path))
             require_sound(connection, str(path))
     except CatalogueUnusable as error:
-        raise CatalogueUnusable(error.what, subject=str(path), hint="Nothing was restored; name another backup") from error
+        raise CatalogueUnusable(
+            error.what, subject=str(path), hint="Nothing was restored; name another backup"
+        ) from error
 
 
 def _forget_oldest(database: Path, folder: Path) -> list[Path]:
