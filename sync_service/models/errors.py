@@ -73,7 +73,7 @@ class Unreachable(Temporary):
 
 
 class Interrupted(Temporary):
-    """A signal ended the run before its end."""
+    """The run was told to stop before its end."""
 
     kind = "stopped"
 

@@ -77,8 +77,8 @@ class Delivery:
         self._observer = tools.observer
         self._now = tools.now
         self._workers = tools.workers
-        self._hearing = Hearing(courier.ping, source.ping, tools.retry.halt, tools.observer, tools.workers)
-        self._failing = Failing(max_attempts, self._hearing.answers, self._hearing.well)
+        self.hearing = Hearing(courier.ping, source.ping, tools.retry.halt, tools.observer, tools.workers)
+        self._failing = Failing(max_attempts, self.hearing.answers, self.hearing.well)
         self._settler = Settler(courier)
         self._outcomes: asyncio.Queue[Outcome | Exception] = asyncio.Queue()
         self._room = asyncio.Condition()
@@ -94,16 +94,6 @@ class Delivery:
         self.failed: set[int] = set()
         """Rows of which an operation has failed since `begin` or `again`: they are not tried once more until then."""
 
-    @property
-    def silent(self) -> bool:
-        """Whether the run was halted because the destination does not answer."""
-        return self._hearing.silent
-
-    @property
-    def refused(self) -> bool:
-        """Whether it was halted because the destination refuses us."""
-        return self._hearing.refused
-
     def begin(self, run_id: str = "") -> None:
         """A new cycle: counts from nothing."""
         self._run_id = run_id
@@ -111,7 +101,7 @@ class Delivery:
         self.counts = DeliveryCounts()
         self.failed.clear()
         self._stored_wrong.clear()
-        self._hearing.begin()
+        self.hearing.begin()
         self._failing.begin()
         self._looking.begin()
         self._retry.halt.clear()
@@ -165,7 +155,7 @@ class Delivery:
         if self._retry.halt.is_set:
             return Outcome(doubt.operation, Result.UNKNOWN, attempts=0, error_kind=_STOPPED)
         outcome = await self._settler.settle(doubt, taken)
-        await self._hearing.hear(outcome)
+        await self.hearing.hear(outcome)
         return outcome
 
     # ------------------------------------------------------------ windows
@@ -220,7 +210,7 @@ class Delivery:
     async def _deliver(self, window: list[Operation]) -> None:
         try:
             async for outcome in self._engine.deliver(window):
-                await self._hearing.hear(outcome)
+                await self.hearing.hear(outcome)
                 self._outcomes.put_nowait(outcome)
         except Exception as defect:
             self._outcomes.put_nowait(defect)

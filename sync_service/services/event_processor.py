@@ -10,7 +10,7 @@ from sync_service.catalogue import intake
 from sync_service.models.changes import GONE, EventCommit, EventRecord, EventState, Relook
 from sync_service.models.crashpoints import passing, point
 from sync_service.models.data_models import Event, EventPage, EventType, Poison
-from sync_service.models.errors import Archived, CursorRefused, SyncError, Temporary
+from sync_service.models.errors import Archived, CursorRefused, Interrupted, SyncError
 from sync_service.models.event_identity import content_hash, identity, told_apart
 from sync_service.ports import EventLog, Source
 from sync_service.services.asked_before import AskedBefore
@@ -117,7 +117,7 @@ class EventProcessor:
         items: list[Event | Poison] = []
         for _ in range(WALK):
             if self._retry.halt.is_set:
-                raise Temporary("the run was stopped while it read what the event log has told before")
+                raise Interrupted("the run was stopped while it read what the event log has told before")
             try:
                 page = await self._retry.call(lambda: self._log.read(cursor))  # noqa: B023 - called before the next turn
             except SyncError as error:
@@ -133,9 +133,9 @@ class EventProcessor:
                 before.add([(event, _record_of(log, event, None)) for log, event in zip(told, meant, strict=True)])
                 items = []
             if ended or before.too_many:
-                break
+                return not before.too_many
             cursor = page.cursor
-        return not before.too_many
+        return False
 
     async def replay(self, counts: EventCounts, beside: bool = False) -> None:
         """Records all that the log has now. Raises what log or source raise; what was committed stays committed and counted.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from sync_service.models.data_models import ObjectInfo
-from sync_service.models.errors import SyncError, Temporary
+from sync_service.models.errors import Interrupted, SyncError, Temporary
 from sync_service.ports import Source
 from sync_service.services.concurrency import each
 from sync_service.services.retry import RetryPolicy
@@ -52,7 +52,7 @@ class Looking:
         if silent and not await self._is_there():
             return self._unanswered[-1]
         if self._retry.halt.is_set:
-            return Temporary("the run was stopped", subject=key)
+            return Interrupted("the run was stopped", subject=key)
         try:
             info = await (
                 self._source.look(key) if once or silent else self._retry.call(lambda: self._source.look(key))

@@ -183,6 +183,7 @@ class Rounds:
 
     def _halted(self, facts: RunFacts) -> bool:
         """Whether to stop here: a signal came, or the destination does not answer."""
-        if self._delivery.silent:
-            facts.silent, facts.refused = True, self._delivery.refused
+        hearing = self._delivery.hearing
+        if hearing.silent:
+            facts.silent, facts.refused = True, hearing.refused
         return facts.silent or self._halt.is_set

@@ -10,7 +10,7 @@ from sync_service.catalogue import intake, ledger, looked, sifting
 from sync_service.models.changes import Known, Observation, ScanCommit, ScanState, ScanStatus
 from sync_service.models.crashpoints import point
 from sync_service.models.data_models import Listed, ListingPage, ObjectInfo, Operation
-from sync_service.models.errors import Archived, Denied, ListingBroken, SyncError, Temporary, Unreadable
+from sync_service.models.errors import Archived, Denied, Interrupted, ListingBroken, SyncError, Unreadable
 from sync_service.models.source_identity import fuller, same_source
 from sync_service.ports import Source
 from sync_service.services.guard import CONTRADICTED, EMPTY
@@ -172,7 +172,7 @@ class Scanner:
 
     async def _page(self, token: str | None) -> ListingPage:
         if self._retry.halt.is_set:
-            raise Temporary("the scan was stopped", hint="The next run goes on at this page")
+            raise Interrupted("the scan was stopped", hint="The next run goes on at this page")
         with point("page listed"):
             return await self._retry.call(lambda: self._source.list_page(token))
 

@@ -301,9 +301,8 @@ class SyncService:
         facts.delivery = self._delivery.counts
         facts.stopped = self._tools.retry.halt.is_set
         if self._tools.retry.halt.stopping:
-            facts.problems.insert(
-                0, Interrupted(self._tools.retry.halt.reason, hint="The next run goes on where it was")
-            )
+            stop = Interrupted(self._tools.retry.halt.reason, hint="The next run goes on where it was")
+            facts.problems = [stop, *(problem for problem in facts.problems if not isinstance(problem, Interrupted))]
         with point("catalogue tidied"):
             await self._thread(self._catalogue.tidy)
         facts.failing = await self._thread(self._catalogue.within, failing_since, facts.started_at)

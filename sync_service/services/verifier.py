@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sync_service.models.changes import Observation
 from sync_service.models.data_models import ObjectInfo, Receipt
-from sync_service.models.errors import Denied, Refused, SourceMoved, Temporary, Unreadable
+from sync_service.models.errors import Denied, Interrupted, Refused, SourceMoved, Temporary, Unreadable
 from sync_service.models.verification import Loose, Unverified, Verdict
 from sync_service.ports import Destination, Source
 from sync_service.services.comparison import Comparison
@@ -137,7 +137,7 @@ class Verifier:
 
     def _require_going_on(self) -> None:
         if self._retry.halt.is_set:
-            raise Temporary("the comparison was stopped", hint="The next run goes on where it was")
+            raise Interrupted("the comparison was stopped", hint="The next run goes on where it was")
 
 
 def _word(verdict: Verdict) -> str:

@@ -93,6 +93,16 @@ async def test_every_page_up_to_the_position_is_read_and_no_more(rig: Rig) -> No
     assert rig.log.reads == [None, "1", "2", "3"]
 
 
+async def test_a_log_that_does_not_end_is_replayed_whole(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its pages are more than are read before the first scan, nothing that was asked is lost."""
+    monkeypatch.setattr(event_processor, "WALK", 2)
+    monkeypatch.setattr(event_processor, "BATCH", 100)
+    rig.log._page_size = 1
+    rig.source.put("a", b"one")
+    rig.log.add(asked("a", "600"), event("update", "a"), event("update", "a"))
+    assert await first_sync(rig) == {"a": "600"}
+
+
 async def test_it_is_told_by_explain_and_read_once(rig: Rig) -> None:
     """The event is in the object's story; the events themselves are not replayed, and nothing is sent for them again."""
     rig.source.put("a", b"one")

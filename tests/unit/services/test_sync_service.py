@@ -545,6 +545,8 @@ async def test_a_halt_before_the_run_takes_no_work(rig: Rig, run: str) -> None:
     rig.halt.stop("SIGTERM")
     result = await getattr(rig.service, run)()
     assert result.exit_code is ExitCode.TEMPORARY
+    assert [error["kind"] for error in result.report["errors"]] == ["stopped"]
+    assert rig.service.get_sync_status()["routes"][0]["state"] == "STOPPED"
     assert (rig.destination.effects, [c for c, _ in rig.source.calls if c in ("list_page", "open")]) == ([], [])
 
 

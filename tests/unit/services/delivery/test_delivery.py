@@ -243,7 +243,7 @@ async def test_nothing_but_silence_stops_the_cycle(bench: Bench, delivery: Deliv
     bench.destination.fail(Unreachable("no connection"), times=99)
     slow(bench)
     await delivery.run(put(bench, *(f"k{n:02}" for n in range(30))))
-    assert (delivery.silent, bench.halt.is_set) == (True, True)
+    assert (delivery.hearing.silent, bench.halt.is_set) == (True, True)
     assert 10 <= len(bench.destination.calls) < 20
     assert len(bench.observer.problems) == 1
 
@@ -258,7 +258,7 @@ async def test_any_answer_ends_the_silence(bench: Bench, delivery: Delivery, ans
     if answer is not None:
         bench.destination.fail(answer, path="k09")
     await delivery.run(operations)
-    assert (delivery.silent, len(bench.destination.calls)) == (False, 24)
+    assert (delivery.hearing.silent, len(bench.destination.calls)) == (False, 24)
 
 
 async def test_objects_that_have_changed_are_no_silence(bench: Bench, delivery: Delivery) -> None:
@@ -267,7 +267,7 @@ async def test_objects_that_have_changed_are_no_silence(bench: Bench, delivery: 
     for n in range(29):
         bench.source.put(f"k{n:02}", b"changed meanwhile") if n % 2 else bench.source.delete(f"k{n:02}")
     await delivery.run(operations)
-    assert (delivery.silent, bench.observer.problems) == (False, [])
+    assert (delivery.hearing.silent, bench.observer.problems) == (False, [])
     assert list(bench.destination.files) == ["k29"]
 
 
@@ -278,7 +278,7 @@ async def test_a_new_cycle_tries_again(bench: Bench, delivery: Delivery) -> None
     await delivery.run(operations)
     bench.destination.heal()
     delivery.begin()
-    assert (delivery.silent, bench.halt.is_set, delivery.failed) == (False, False, set())
+    assert (delivery.hearing.silent, bench.halt.is_set, delivery.failed) == (False, False, set())
     await delivery.run(operations)
     assert len(bench.destination.files) == 30
 
@@ -289,7 +289,7 @@ async def test_silence_while_settling_stops_the_cycle_too(bench: Bench, delivery
     bench.catalogue.mark(operations)
     bench.destination.fail(UNKNOWN, times=99)
     await settle_all(delivery)
-    assert delivery.silent
+    assert delivery.hearing.silent
     assert len(bench.destination.calls) < 15
     assert len(doubts(bench)) == 30
 
